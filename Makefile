@@ -16,7 +16,7 @@ help:
 	@echo "make demo      compare models on the bundled ratings"
 	@echo "make test      run the tests, in a few minutes"
 	@echo "make test-all  run these and the long ones, with every optional dependency"
-	@echo "make check     check style, types, layers and names"
+	@echo "make check     check style, types, layers, names and C++"
 	@echo "make bench     measure speed against other libraries, interleaved"
 	@echo "make docs      build the documentation into docs/_build/html"
 	@echo "make serve     build the documentation and serve it on http://127.0.0.1:8000"
@@ -40,6 +40,7 @@ check: .venv/check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_names.py
+	$(BIN)/python tools/check_native.py
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks.speed.run $(BENCH)

@@ -1,4 +1,5 @@
-// Binding of alternating least squares and multiplicative updates: checks, drops the GIL, hands rows to the pool.
+// Binding of alternating least squares and multiplicative updates: checks, drops the GIL, hands rows to the
+// pool.
 #include <memory>
 #include <new>
 #include <string>
@@ -50,21 +51,25 @@ std::vector<std::size_t> parts_of(const std::int64_t* starts, std::size_t rows, 
     return parts;
 }
 
-double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value, std::optional<In<float>> weight,
-                In2<float> features, std::optional<In<float>> other_bias, Out2<float> own,
-                std::optional<Out<float>> own_bias, In<float> ridge, In<float> growth,
-                std::optional<In<float>> bias_ridge, int factors, const std::string& solver, int steps, int threads) {
+double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value,
+                std::optional<In<float>> weight, In2<float> features, std::optional<In<float>> other_bias,
+                Out2<float> own, std::optional<Out<float>> own_bias, In<float> ridge, In<float> growth,
+                std::optional<In<float>> bias_ridge, int factors, const std::string& solver, int steps,
+                int threads) {
     const std::size_t ratings = other.size(), rows = check_starts(starts, ratings);
     check(ratings < (std::size_t{1} << 31), "there are too many ratings");
     check(value.size() == ratings && (!weight || weight->size() == ratings),
           "other, value and weight must have the same length");
-    check_range(other, 0, static_cast<std::int64_t>(features.shape(0)), "an index of the other side is out of range");
+    check_range(other, 0, static_cast<std::int64_t>(features.shape(0)),
+                "an index of the other side is out of range");
     check(own.shape(0) == rows && ridge.size() == rows, "one row a user or item is needed");
-    check(own.shape(1) == features.shape(1) && own.shape(1) % 16 == 0, "factors must be padded to a multiple of 16");
+    check(own.shape(1) == features.shape(1) && own.shape(1) % 16 == 0,
+          "factors must be padded to a multiple of 16");
     check(growth.size() == own.shape(1), "growth must be as long as the tables are wide");
     check(factors >= 1 && static_cast<std::size_t>(factors) <= own.shape(1) && own.shape(1) <= 65536,
           "factors must be 1 to the width of the tables");
-    check(!own_bias == !other_bias && !own_bias == !bias_ridge, "biases need own_bias, other_bias and bias_ridge");
+    check(!own_bias == !other_bias && !own_bias == !bias_ridge,
+          "biases need own_bias, other_bias and bias_ridge");
     check(!own_bias || (own_bias->size() == rows && bias_ridge->size() == rows &&
                         other_bias->size() == features.shape(0)),
           "biases and factors must have the same length");
@@ -95,7 +100,8 @@ double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value
         [&](std::size_t part, int worker) {
             auto& mine = memory[static_cast<std::size_t>(worker)];
             if (!mine) mine = std::make_unique<AlsMemory>(kernel.als_memory(data));
-            for (std::size_t row = parts[part]; row < parts[part + 1] && !stop.load(std::memory_order_relaxed); ++row)
+            for (std::size_t row = parts[part];
+                 row < parts[part + 1] && !stop.load(std::memory_order_relaxed); ++row)
                 error[row] = kernel.als_row(data, static_cast<std::int64_t>(row), mine->data);
         },
         stop);

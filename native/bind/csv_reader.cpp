@@ -23,22 +23,26 @@ struct CsvReaderBinding {
     CsvReaderBinding(char separator, bool quotes, const std::vector<Column>& columns, int threads)
         : lines(separator, quotes, columns, threads) {}
 
-    void acquire() { check(available.exchange(false), "this reader is at work, was interrupted or has given its columns"); }
+    void acquire() {
+        check(available.exchange(false), "this reader is at work, was interrupted or has given its columns");
+    }
 };
 
 Column column_of(const std::string& name) {
-    check(name.empty() || name == "id" || name == "real" || name == "whole", "a column is id, real, whole or empty");
+    check(name.empty() || name == "id" || name == "real" || name == "whole",
+          "a column is id, real, whole or empty");
     if (name.empty()) return Column::unread;
     return name == "id" ? Column::id : name == "real" ? Column::real : Column::whole;
 }
 
-void lines_init(CsvReaderBinding* self, const std::string& separator, bool quotes, const std::vector<std::string>& columns,
-                int threads) {
+void lines_init(CsvReaderBinding* self, const std::string& separator, bool quotes,
+                const std::vector<std::string>& columns, int threads) {
     check(threads >= 1, "threads must be at least 1");
     check(separator.size() == 1 && separator[0] != '\n' && separator[0] != '\r' && separator[0] != '\0',
           "the separator must be one byte other than a line end");
     check(!columns.empty(), "a line has at least one field");
     std::vector<Column> kinds;
+    kinds.reserve(columns.size());
     for (const std::string& name : columns) kinds.push_back(column_of(name));
     new (self) CsvReaderBinding(separator[0], quotes, kinds, threads);
 }
@@ -46,7 +50,9 @@ void lines_init(CsvReaderBinding* self, const std::string& separator, bool quote
 // For tests: at which of 64 bytes one stands, and which are not ASCII, in either way.
 nb::tuple text_marks(const nb::bytes& text, const nb::bytes& wanted, bool portable) {
     check(text.size() == 64 && wanted.size() == 1, "text must have 64 bytes, wanted one");
-    const auto marks = [&](const auto& bytes) { return nb::make_tuple(bytes.at(wanted.c_str()[0]), bytes.not_ascii()); };
+    const auto marks = [&](const auto& bytes) {
+        return nb::make_tuple(bytes.at(wanted.c_str()[0]), bytes.not_ascii());
+    };
     return portable ? marks(Text64Words(text.c_str())) : marks(Text64(text.c_str()));
 }
 
@@ -66,7 +72,7 @@ class Bytes {
     Py_buffer view_;
 };
 
-bool lines_feed(CsvReaderBinding& self, nb::object text) {
+bool lines_feed(CsvReaderBinding& self, const nb::object& text) {
     const Bytes bytes(text);
     self.acquire();
     CsvReader& lines = self.lines;

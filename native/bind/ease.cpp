@@ -18,11 +18,12 @@ SparseRows sparse_rows(const In<std::int64_t>& starts, const In<std::int32_t>& c
 }
 
 New2<double> gram_matrix(In<std::int64_t> row_starts, In<std::int32_t> row_columns, In<float> row_values,
-                         In<std::int64_t> column_starts, In<std::int32_t> column_rows, In<float> column_values,
-                         int threads) {
+                         In<std::int64_t> column_starts, In<std::int32_t> column_rows,
+                         In<float> column_values, int threads) {
     const std::size_t rows = check_starts(row_starts, row_columns.size());
     const std::size_t columns = check_starts(column_starts, column_rows.size());
-    const SparseRows by_row = sparse_rows(row_starts, row_columns, row_values, static_cast<std::int64_t>(columns));
+    const SparseRows by_row =
+        sparse_rows(row_starts, row_columns, row_values, static_cast<std::int64_t>(columns));
     const SparseRows by_column =
         sparse_rows(column_starts, column_rows, column_values, static_cast<std::int64_t>(rows));
     New2<double> out = new_matrix<double>(columns, columns);
@@ -61,8 +62,9 @@ void bind_ease(nb::module_& m) {
     m.def("gram_matrix", &gram_matrix, "row_starts"_a.noconvert(), "row_columns"_a.noconvert(),
           "row_values"_a.noconvert(), "column_starts"_a.noconvert(), "column_rows"_a.noconvert(),
           "column_values"_a.noconvert(), "threads"_a);
-    m.def("item_scores", &item_scores, "starts"_a.noconvert(), "columns"_a.noconvert(), "values"_a.noconvert(),
-          "weight"_a.noconvert(), "user"_a.noconvert(), "item"_a.noconvert(), "threads"_a);
+    m.def("item_scores", &item_scores, "starts"_a.noconvert(), "columns"_a.noconvert(),
+          "values"_a.noconvert(), "weight"_a.noconvert(), "user"_a.noconvert(), "item"_a.noconvert(),
+          "threads"_a);
 }
 
 }  // namespace foretaste

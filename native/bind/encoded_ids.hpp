@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "runtime/binding.hpp"
 #include "io/id_encoder.hpp"
+#include "runtime/binding.hpp"
 #include "runtime/growable_array.hpp"
 
 namespace foretaste {
@@ -36,7 +36,8 @@ inline nb::object text_list(const IdEncoder& encoder) {
     nb::object list = nb::steal(PyList_New(static_cast<Py_ssize_t>(ids.size())));
     if (!list.is_valid()) throw nb::python_error();
     for (std::size_t i = 0; i < ids.size(); ++i) {
-        PyObject* text = PyUnicode_DecodeUTF8(ids[i].text, static_cast<Py_ssize_t>(ids[i].size_or_number), nullptr);
+        PyObject* text =
+            PyUnicode_DecodeUTF8(ids[i].text, static_cast<Py_ssize_t>(ids[i].size_or_number), nullptr);
         if (text == nullptr || (i % 65536 == 0 && PyErr_CheckSignals() != 0)) {
             Py_XDECREF(text);
             throw nb::python_error();
@@ -61,8 +62,10 @@ inline nb::tuple ids_and_codes(IdEncoder& encoder, bool texts, bool texts_may_be
     run_on_pool(1, 1, [&](std::size_t, int) { encoder.collect(texts, texts_may_be_numbers); });
     sort_ids(encoder);
     run_on_pool(1, 1, [&](std::size_t, int) { encoder.number_ids(); });
-    run_on_pool(encoder.workers(), encoder.blocks(), [&](std::size_t block, int) { encoder.finalize_codes(block); });
-    return nb::make_tuple(encoder.numbers() ? number_array(encoder) : text_list(encoder), to_numpy(encoder.codes()));
+    run_on_pool(encoder.workers(), encoder.blocks(),
+                [&](std::size_t block, int) { encoder.finalize_codes(block); });
+    return nb::make_tuple(encoder.numbers() ? number_array(encoder) : text_list(encoder),
+                          to_numpy(encoder.codes()));
 }
 
 }  // namespace foretaste

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <string>
 
-#include "io/arrow.hpp"
 #include "bind/encoded_ids.hpp"
+#include "io/arrow.hpp"
 #include "io/count_duplicates.hpp"
 
 namespace foretaste {
@@ -35,10 +35,9 @@ struct IdEncoderBinding {
     template <class Cells>
     void feed(const Cells& cells, std::size_t rows) {
         const std::size_t first = encoder.add_rows(rows), blocks = encoder.blocks() - first;
-        run_on_pool(encoder.workers(), blocks,
-                    [&](std::size_t task, int worker) {
-                        encoder.encode(first + task, cells, task * IdEncoder::block, worker);
-                    });
+        run_on_pool(encoder.workers(), blocks, [&](std::size_t task, int worker) {
+            encoder.encode(first + task, cells, task * IdEncoder::block, worker);
+        });
     }
 };
 
@@ -59,7 +58,7 @@ void feed_array(IdEncoderBinding& self, const ArrowArray& array, const std::stri
     else self.feed(TextRuns<std::int64_t>(array), rows);
 }
 
-void feed_texts(IdEncoderBinding& self, nb::object column) {
+void feed_texts(IdEncoderBinding& self, const nb::object& column) {
     nb::object capsule = column.attr("__arrow_c_stream__")();
     auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
     if (stream == nullptr) throw nb::python_error();
@@ -89,16 +88,17 @@ nb::tuple finish(IdEncoderBinding& self, bool texts_may_be_numbers) {
     return ids_and_codes(self.encoder, self.kind == IdEncoderBinding::Kind::texts, texts_may_be_numbers);
 }
 
-std::int64_t count_repeats(In<std::int32_t> user, In<std::int32_t> item, std::int64_t users, std::int64_t items,
-                           int threads) {
+std::int64_t count_repeats(In<std::int32_t> user, In<std::int32_t> item, std::int64_t users,
+                           std::int64_t items, int threads) {
     check(user.size() == item.size(), "user and item must have the same length");
     check(threads >= 1, "threads must be at least 1");
-    check(users >= 0 && users <= INT32_MAX && items >= 0 && items <= INT32_MAX, "users or items is out of range");
+    check(users >= 0 && users <= INT32_MAX && items >= 0 && items <= INT32_MAX,
+          "users or items is out of range");
     check_range(user, 0, users, "a user index is out of range");
     check_range(item, 0, items, "an item index is out of range");
     const auto parts = static_cast<std::size_t>(threads);
     DuplicateCounter counter(user.data(), item.data(), user.size(), static_cast<std::size_t>(users),
-                    static_cast<std::size_t>(items), parts);
+                             static_cast<std::size_t>(items), parts);
     Stop stop{false};
     run_on_pool(threads, parts, [&](std::size_t part, int) { counter.count_runs(part, stop); }, stop);
     if (counter.in_runs()) return counter.count();

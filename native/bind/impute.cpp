@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/binding.hpp"
 #include "kernels/impute_plan.hpp"
 #include "kernels/impute_row.hpp"
+#include "runtime/binding.hpp"
 #include "runtime/kernels.hpp"
 
 namespace foretaste {
@@ -23,22 +23,24 @@ struct ImputeScratch {
     std::vector<std::int32_t> column, receiver;
     std::vector<T> value, near;
 
-    ImputeScratch(const ImputePlan<T>& plan, int neighbors, bool by_distance) : row(plan, neighbors, by_distance) {}
+    ImputeScratch(const ImputePlan<T>& plan, int neighbors, bool by_distance)
+        : row(plan, neighbors, by_distance) {}
 };
 
-void find_distances(const Kernels& kernel, const ImputeTiles<float>& data, const ImputeReceivers<float>& receivers, float* out) {
+void find_distances(const Kernels& kernel, const ImputeTiles<float>& data,
+                    const ImputeReceivers<float>& receivers, float* out) {
     kernel.impute_distances(data, receivers, out);
 }
 
-void find_distances(const Kernels& kernel, const ImputeTiles<double>& data, const ImputeReceivers<double>& receivers,
-                    double* out) {
+void find_distances(const Kernels& kernel, const ImputeTiles<double>& data,
+                    const ImputeReceivers<double>& receivers, double* out) {
     kernel.impute_distances_double(data, receivers, out);
 }
 
 // Fill the rows [from, to): their distances to all donors first, so that a tile is used while it is in cache.
 template <class T>
-void fill_block(const ImputePlan<T>& plan, const ImputeCells<T>& receivers, const Kernels& kernel, ImputeScratch<T>& scratch,
-                std::size_t from, std::size_t to, T* out) {
+void fill_block(const ImputePlan<T>& plan, const ImputeCells<T>& receivers, const Kernels& kernel,
+                ImputeScratch<T>& scratch, std::size_t from, std::size_t to, T* out) {
     scratch.starts.assign(1, 0);
     scratch.column.clear(), scratch.value.clear(), scratch.receiver.clear();
     for (std::size_t row = from; row < to; ++row) {
@@ -73,7 +75,7 @@ void fill_block(const ImputePlan<T>& plan, const ImputeCells<T>& receivers, cons
 // of a task, and for all threads to have work.
 template <class T>
 std::size_t block_size(const ImputePlan<T>& plan, std::size_t receivers) {
-    const double rows = static_cast<double>(plan.rows), cells = static_cast<double>(plan.known());
+    const auto rows = static_cast<double>(plan.rows), cells = static_cast<double>(plan.known());
     const double size =
         std::min({64.0, 4e6 / rows, 8e8 / std::max(1.0, cells), static_cast<double>(receivers) / 32});
     return static_cast<std::size_t>(std::max(4.0, size));
@@ -88,7 +90,8 @@ void mark_rows(ImputeCells<T>& cells, int threads) {
 
 // Fill `receivers` from `plan`, which are marked; they may be the same rows.
 template <class T>
-void impute(ImputePlan<T>& plan, const ImputeCells<T>& receivers, int neighbors, bool by_distance, int threads, T* out) {
+void impute(ImputePlan<T>& plan, const ImputeCells<T>& receivers, int neighbors, bool by_distance,
+            int threads, T* out) {
     const Kernels& kernel = kernels();
     const T most = std::max(plan.most(), receivers.most());
     check(std::isfinite(most), "the matrix must hold finite numbers, or NaN where a cell is missing");
@@ -101,7 +104,8 @@ void impute(ImputePlan<T>& plan, const ImputeCells<T>& receivers, int neighbors,
     run_on_pool(threads, (receivers.rows + size - 1) / size, [&](std::size_t block, int worker) {
         auto& mine = scratch[static_cast<std::size_t>(worker)];
         if (!mine) mine = std::make_unique<ImputeScratch<T>>(plan, neighbors, by_distance);
-        fill_block(plan, receivers, kernel, *mine, block * size, std::min(receivers.rows, (block + 1) * size), out);
+        fill_block(plan, receivers, kernel, *mine, block * size, std::min(receivers.rows, (block + 1) * size),
+                   out);
     });
 }
 
@@ -142,7 +146,8 @@ New2<T> impute_from(In2<T> receivers, In2<T> matrix, int neighbors, bool by_dist
 }  // namespace
 
 void bind_impute(nb::module_& m) {
-    m.def("impute_nearest", &impute_nearest, "matrix"_a.noconvert(), "neighbors"_a, "by_distance"_a, "threads"_a);
+    m.def("impute_nearest", &impute_nearest, "matrix"_a.noconvert(), "neighbors"_a, "by_distance"_a,
+          "threads"_a);
     m.def("impute_from", &impute_from<float>, "asked"_a.noconvert(), "matrix"_a.noconvert(), "neighbors"_a,
           "by_distance"_a, "threads"_a);
     m.def("impute_from", &impute_from<double>, "asked"_a.noconvert(), "matrix"_a.noconvert(), "neighbors"_a,

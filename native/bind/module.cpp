@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/binding.hpp"
 #include "io/counting_sort.hpp"
+#include "runtime/binding.hpp"
 #include "runtime/kernels.hpp"
 
 namespace foretaste {
@@ -58,7 +58,8 @@ NB_MODULE(_native, m) {
     m.def("group_rows", &group_rows_of, "group"_a.noconvert(), "groups"_a);
     m.def("isas", &isas, "The instruction sets that this build and processor have, best first.");
     m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
-    m.def("use_isa", [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
+    m.def("use_isa",
+          [](const std::string& name) { check(use_kernels(name.c_str()), "no such instruction set here"); });
     bind_als(m);
     bind_bias(m);
     bind_co_clustering(m);

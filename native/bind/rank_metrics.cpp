@@ -4,8 +4,8 @@
 #include <tuple>
 #include <vector>
 
-#include "runtime/binding.hpp"
 #include "kernels/rank_metrics.hpp"
+#include "runtime/binding.hpp"
 
 namespace foretaste {
 
@@ -13,9 +13,11 @@ using namespace nb::literals;
 
 namespace {
 
-// The figures of each list, shape (rows, 6): precision, recall, nDCG, average precision, reciprocal rank, hit.
+// The figures of each list, shape (rows, 6): precision, recall, nDCG, average precision, reciprocal rank,
+// hit.
 New2<double> rank_figures(In2<std::int32_t> lists, In<std::int64_t> starts, In<std::int32_t> item,
-                          std::optional<In<double>> gain, std::int64_t items, std::int64_t most, int threads) {
+                          std::optional<In<double>> gain, std::int64_t items, std::int64_t most,
+                          int threads) {
     const std::size_t rows = lists.shape(0), n = lists.shape(1);
     check(n >= 1 && n < (std::size_t{1} << 31), "lists must have a position at least");
     check(items >= 0 && items < (std::int64_t{1} << 31), "items must be at least 0");
@@ -38,9 +40,10 @@ New2<double> rank_figures(In2<std::int32_t> lists, In<std::int64_t> starts, In<s
         auto& mine = scratch[static_cast<std::size_t>(worker)];
         if (!mine) mine = std::make_unique<RankRow>(static_cast<std::size_t>(items), n);
         for (std::size_t r = task * size; r < std::min(rows, (task + 1) * size); ++r) {
-            const RankFault fault = mine->measure(
-                listed + r * n, n, relevant + from[r], gains == nullptr ? nullptr : gains + from[r],
-                static_cast<std::size_t>(from[r + 1] - from[r]), static_cast<std::size_t>(most), to + r * rank_columns);
+            const RankFault fault = mine->measure(listed + r * n, n, relevant + from[r],
+                                                  gains == nullptr ? nullptr : gains + from[r],
+                                                  static_cast<std::size_t>(from[r + 1] - from[r]),
+                                                  static_cast<std::size_t>(most), to + r * rank_columns);
             if (fault == RankFault::list) list_fault.store(true, std::memory_order_relaxed);
             if (fault == RankFault::relevant) relevant_fault.store(true, std::memory_order_relaxed);
         }

@@ -1,8 +1,8 @@
 // Binding of ridge regressions: checks shapes and indices, drops the GIL, calls.
 #include <memory>
 
-#include "runtime/binding.hpp"
 #include "kernels/ridge.hpp"
+#include "runtime/binding.hpp"
 
 namespace foretaste {
 
@@ -16,9 +16,11 @@ New2<double> ridge_users(In<std::int64_t> starts, In<std::int32_t> item, In<doub
     check(target.size() == n && weight.size() == n, "item, target and weight must have the same length");
     const std::size_t users = check_starts(starts, n);
     check_range(item, 0, static_cast<std::int64_t>(vectors.shape(0)), "an item index is out of range");
-    check(penalty.shape(0) == size && penalty.shape(1) == size, "penalty must be a square as wide as the vectors");
+    check(penalty.shape(0) == size && penalty.shape(1) == size,
+          "penalty must be a square as wide as the vectors");
     New2<double> out = new_matrix<double>(users, size);
-    const RidgeData data{starts.data(), item.data(), target.data(), weight.data(), vectors.data(), size, penalty.data()};
+    const RidgeData data{starts.data(),  item.data(), target.data(), weight.data(),
+                         vectors.data(), size,        penalty.data()};
     double* const to = out.data();
     run_in_parts(threads, users, 16, [&](std::size_t from, std::size_t until) {
         const auto system = std::make_unique_for_overwrite<double[]>(size * size);

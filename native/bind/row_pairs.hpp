@@ -6,15 +6,15 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/binding.hpp"
 #include "io/counting_sort.hpp"
 #include "kernels/pair_sums.hpp"
+#include "runtime/binding.hpp"
 
 namespace foretaste {
 
 template <class V>
 CooMatrix<V> checked_cells(const In<std::int32_t>& row, const In<std::int32_t>& column, const In<V>& value,
-                       std::int64_t rows, std::int64_t columns) {
+                           std::int64_t rows, std::int64_t columns) {
     const std::size_t n = value.size();
     check(row.size() == n && column.size() == n, "row, column and value must have the same length");
     check(rows >= 0 && columns >= 0 && rows < (std::int64_t{1} << 31) && columns < (std::int64_t{1} << 31) &&
@@ -22,7 +22,12 @@ CooMatrix<V> checked_cells(const In<std::int32_t>& row, const In<std::int32_t>& 
           "the matrix is too large");
     check_range(row, 0, rows, "a row index is out of range");
     check_range(column, 0, columns, "a column index is out of range");
-    return {row.data(), column.data(), value.data(), n, static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)};
+    return {row.data(),
+            column.data(),
+            value.data(),
+            n,
+            static_cast<std::size_t>(rows),
+            static_cast<std::size_t>(columns)};
 }
 
 template <class Form, class V>
@@ -49,17 +54,20 @@ auto with_plan(const CooMatrix<V>& cells, int threads, Use use) {
         nb::gil_scoped_release released;
         packable = packed.fit(cells);
     }
-    return packable ? use(*planned(cells, std::move(packed), threads)) : use(*planned(cells, PlainEntries<V>{}, threads));
+    return packable ? use(*planned(cells, std::move(packed), threads))
+                    : use(*planned(cells, PlainEntries<V>{}, threads));
 }
 
 // Places cut into parts of about equal work, each of some milliseconds; rows before `first` are none.
 template <class Form>
-std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool both_sides, int threads, std::int32_t first) {
+std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool both_sides, int threads,
+                                  std::int32_t first) {
     std::vector<std::int64_t> work(plan.rows);
     run_in_parts(threads, plan.rows, 256, [&](std::size_t from, std::size_t to) {
         for (std::size_t p = from; p < to; ++p) {
             if (plan.order[p] < first) continue;
-            work[p] = plan.work(p, both_sides) + static_cast<std::int64_t>((both_sides ? plan.rows : plan.rows - p) / 4) + 1;
+            work[p] = plan.work(p, both_sides) +
+                      static_cast<std::int64_t>((both_sides ? plan.rows : plan.rows - p) / 4) + 1;
         }
     });
     std::int64_t total = 0, sum = 0;
@@ -76,8 +84,9 @@ std::vector<std::size_t> parts_of(const RowPlan<Form>& plan, bool both_sides, in
     return cuts;
 }
 
-// Call visit(worker, position, other, sums) for every pair of positions with a column in common: once, or (`both_sides`)
-// from both sides; end(worker, position) when all of a position have been visited. Rows before `first` are passed over.
+// Call visit(worker, position, other, sums) for every pair of positions with a column in common: once, or
+// (`both_sides`) from both sides; end(worker, position) when all of a position have been visited. Rows before
+// `first` are passed over.
 template <class Sums, class Form, class Visit, class End>
 void walk_pairs(const RowPlan<Form>& plan, bool both_sides, int threads, Visit visit, End end,
                 std::int32_t first = 0) {
@@ -89,7 +98,8 @@ void walk_pairs(const RowPlan<Form>& plan, bool both_sides, int threads, Visit v
         part = cuts.size() - 2 - part;  // popular rows first: the most alike are mostly among them
         for (std::size_t p = cuts[part + 1]; p-- > cuts[part];) {
             if (plan.order[p] < first) continue;
-            mine->walk(p, both_sides, [&](std::size_t other, const Sums& found) { visit(worker, p, other, found); });
+            mine->walk(p, both_sides,
+                       [&](std::size_t other, const Sums& found) { visit(worker, p, other, found); });
             end(worker, p);
         }
     });
@@ -97,11 +107,13 @@ void walk_pairs(const RowPlan<Form>& plan, bool both_sides, int threads, Visit v
 
 // Pairs in the order of their columns, cut into parts: work(first, last, worker).
 template <class Work>
-void by_column(const In<std::int32_t>& row, const In<std::int32_t>& column, std::size_t columns, int threads, Work work) {
+void by_column(const In<std::int32_t>& row, const In<std::int32_t>& column, std::size_t columns, int threads,
+               Work work) {
     const std::size_t n = row.size();
     std::vector<std::int32_t> group(n), order(n);
     std::vector<std::int64_t> starts(columns + 2);
-    for (std::size_t i = 0; i < n; ++i) group[i] = row.data()[i] < 0 ? 0 : column.data()[i] + 1;  // 0: unknown
+    for (std::size_t i = 0; i < n; ++i)
+        group[i] = row.data()[i] < 0 ? 0 : column.data()[i] + 1;  // 0: unknown
     group_rows(group.data(), n, columns + 1, starts.data(), order.data());
     run_on_pool(threads, (n + 4095) / 4096, [&](std::size_t part, int worker) {
         work(order.data() + part * 4096, order.data() + std::min(n, (part + 1) * 4096), worker);

@@ -1,4 +1,5 @@
-// What the bindings of scikit-surprise's factor models share: padded tables, and epochs that can be interrupted.
+// What the bindings of scikit-surprise's factor models share: padded tables, and epochs that can be
+// interrupted.
 #pragma once
 
 #include <cstring>
@@ -15,7 +16,8 @@ namespace foretaste {
 class PaddedTable {
    public:
     PaddedTable(double* from, std::size_t rows, std::size_t columns, std::size_t lanes)
-        : from_(from), rows_(rows), columns_(columns), width_(columns == 0 ? lanes : (columns + lanes - 1) / lanes * lanes),
+        : from_(from), rows_(rows), columns_(columns),
+          width_(columns == 0 ? lanes : (columns + lanes - 1) / lanes * lanes),
           memory_(new (std::align_val_t{64}) double[rows * width_]()) {
         for (std::size_t row = 0; row < rows_ && columns_ != 0; ++row)
             std::memcpy(memory_.get() + row * width_, from_ + row * columns_, columns_ * sizeof(double));

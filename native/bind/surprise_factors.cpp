@@ -1,4 +1,5 @@
-// Bindings of scikit-surprise's matrix factorization: checks shapes and indices, drops the GIL, learns epochs.
+// Bindings of scikit-surprise's matrix factorization: checks shapes and indices, drops the GIL, learns
+// epochs.
 #include <cmath>
 #include <vector>
 
@@ -31,14 +32,16 @@ SurpriseSgd sgd_of(const SurpriseRows& rows, double mean, const Numbers& rates, 
     SurpriseSgd model{};
     model.data = rows, model.mean = mean;
     const double *rate = rates.data(), *reg = regs.data();
-    model.user_bias_rate = rate[0], model.item_bias_rate = rate[1], model.user_rate = rate[2], model.item_rate = rate[3];
-    model.user_bias_reg = reg[0], model.item_bias_reg = reg[1], model.user_reg = reg[2], model.item_reg = reg[3];
+    model.user_bias_rate = rate[0], model.item_bias_rate = rate[1], model.user_rate = rate[2],
+    model.item_rate = rate[3];
+    model.user_bias_reg = reg[0], model.item_bias_reg = reg[1], model.user_reg = reg[2],
+    model.item_reg = reg[3];
     if (rates.size() > 4) model.implicit_rate = rate[4], model.implicit_reg = reg[4];
     return model;
 }
 
-void surprise_svd(Starts starts, Items item, Numbers value, double mean, Table p, Table q, Biases bu, Biases bi,
-                  Numbers rates, Numbers regs, std::int64_t epochs) {
+void surprise_svd(Starts starts, Items item, Numbers value, double mean, Table p, Table q, Biases bu,
+                  Biases bi, Numbers rates, Numbers regs, std::int64_t epochs) {
     check_tables(starts, p, q, bu, bi);
     check(rates.size() == 4 && regs.size() == 4, "4 rates and 4 regularizations are needed");
     const SurpriseRows rows = surprise_rows(starts, item, value, static_cast<std::int64_t>(bi.size()));
@@ -68,10 +71,11 @@ std::vector<char> repeats_of(const SurpriseRows& rows, std::size_t users, std::s
     return repeats;
 }
 
-void surprise_svdpp(Starts starts, Items item, Numbers value, double mean, Table p, Table q, Table y, Biases bu,
-                    Biases bi, Numbers rates, Numbers regs, std::int64_t epochs) {
+void surprise_svdpp(Starts starts, Items item, Numbers value, double mean, Table p, Table q, Table y,
+                    Biases bu, Biases bi, Numbers rates, Numbers regs, std::int64_t epochs) {
     check_tables(starts, p, q, bu, bi);
-    check(y.shape(0) == q.shape(0) && y.shape(1) == q.shape(1), "implicit factors must be as many as those of items");
+    check(y.shape(0) == q.shape(0) && y.shape(1) == q.shape(1),
+          "implicit factors must be as many as those of items");
     check(rates.size() == 5 && regs.size() == 5, "5 rates and 5 regularizations are needed");
     const SurpriseRows rows = surprise_rows(starts, item, value, static_cast<std::int64_t>(bi.size()));
     InterruptibleCall::run([&](InterruptibleCall& call) {
@@ -84,32 +88,35 @@ void surprise_svdpp(Starts starts, Items item, Numbers value, double mean, Table
         std::vector<double> scratch(2 * static_cast<std::size_t>(users.width()));
         const auto kernel = kernels().surprise_svdpp;
         for (std::int64_t epoch = 0; epoch < epochs; ++epoch)
-            surprise_epoch(rows, static_cast<std::int64_t>(bu.size()), call, [&](std::int64_t from, std::int64_t to) {
-                for (std::int64_t user = from; user < to; ++user) {
-                    kernel(model, user, repeats[user] != 0, scratch.data());
-                    if (repeats[user]) call.check_signals();  // such a user takes longer
-                }
-            });
+            surprise_epoch(rows, static_cast<std::int64_t>(bu.size()), call,
+                           [&](std::int64_t from, std::int64_t to) {
+                               for (std::int64_t user = from; user < to; ++user) {
+                                   kernel(model, user, repeats[user] != 0, scratch.data());
+                                   if (repeats[user]) call.check_signals();  // such a user takes longer
+                               }
+                           });
         users.copy_back(), items.copy_back(), implicit.copy_back();
     });
 }
 
 // False, and the tables as they were, where a factor would be divided by 0.
-bool surprise_nmf(Starts starts, Items item, Numbers value, double mean, Table p, Table q, Biases bu, Biases bi,
-                  Numbers rates, Numbers regs, bool biased, std::int64_t epochs) {
+bool surprise_nmf(Starts starts, Items item, Numbers value, double mean, Table p, Table q, Biases bu,
+                  Biases bi, Numbers rates, Numbers regs, bool biased, std::int64_t epochs) {
     check_tables(starts, p, q, bu, bi);
     check(rates.size() == 2 && regs.size() == 4, "2 rates and 4 regularizations are needed");
-    const std::int64_t users = static_cast<std::int64_t>(bu.size()), items = static_cast<std::int64_t>(bi.size());
+    const auto users = static_cast<std::int64_t>(bu.size()), items = static_cast<std::int64_t>(bi.size());
     const SurpriseRows rows = surprise_rows(starts, item, value, items);
     bool good = true;
     InterruptibleCall::run([&](InterruptibleCall& call) {
         PaddedTable user_table = padded(p), item_table = padded(q);
         const int width = user_table.width();
-        std::vector<double> sums(2 * static_cast<std::size_t>(items) * width), count(items), scratch(2 * width);
+        std::vector<double> sums(2 * static_cast<std::size_t>(items) * width), count(items),
+            scratch(2 * width);
         for (std::int64_t r = 0; r < rows.rows; ++r) count[rows.item[r]] += 1;
-        const SurpriseNmf model{rows, user_table.data(), item_table.data(), bu.data(), bi.data(), sums.data(),
-                                count.data(), width, mean, rates.data()[0], rates.data()[1], regs.data()[0],
-                                regs.data()[1], regs.data()[2], regs.data()[3], biased};
+        const SurpriseNmf model{rows,           user_table.data(), item_table.data(), bu.data(),
+                                bi.data(),      sums.data(),       count.data(),      width,
+                                mean,           rates.data()[0],   rates.data()[1],   regs.data()[0],
+                                regs.data()[1], regs.data()[2],    regs.data()[3],    biased};
         const Kernels& best = kernels();
         for (std::int64_t epoch = 0; epoch < epochs && good; ++epoch) {
             surprise_epoch(rows, users, call, [&](std::int64_t from, std::int64_t to) {
@@ -124,16 +131,17 @@ bool surprise_nmf(Starts starts, Items item, Numbers value, double mean, Table p
 }
 
 // mean + bias of the user + bias of the item + product of the factors; what is unknown (-1) counts as 0.
-New<double> surprise_dots(In<std::int32_t> user, In<std::int32_t> item, In2<double> p, In2<double> q, Numbers bu,
-                          Numbers bi, double mean) {
+New<double> surprise_dots(In<std::int32_t> user, In<std::int32_t> item, In2<double> p, In2<double> q,
+                          Numbers bu, Numbers bi, double mean) {
     check(user.size() == item.size(), "user and item must have the same length");
     check(p.shape(1) == q.shape(1), "users and items must have the same number of factors");
     check(p.shape(0) == bu.size() && q.shape(0) == bi.size(), "biases and factors must have the same length");
     check_range(user, -1, static_cast<std::int64_t>(bu.size()), "a user index is out of range");
     check_range(item, -1, static_cast<std::int64_t>(bi.size()), "an item index is out of range");
     New<double> out = new_array<double>(user.size());
-    const DotData<double> data{user.data(), item.data(), p.data(),  q.data(),
-                               bu.data(),   bi.data(),   static_cast<int>(p.shape(1)), mean};
+    const DotData<double> data{
+        user.data(), item.data(), p.data(), q.data(), bu.data(), bi.data(), static_cast<int>(p.shape(1)),
+        mean};
     double* const to = out.data();
     InterruptibleCall::run([&](InterruptibleCall& call) {
         for (std::size_t from = 0; from < user.size(); from += 16384) {
@@ -173,17 +181,19 @@ New2<double> surprise_implicit(Starts starts, Items item, In2<double> y, In<std:
 }  // namespace
 
 void bind_surprise_factors(nb::module_& m) {
-    m.def("surprise_svd", &surprise_svd, "starts"_a.noconvert(), "item"_a.noconvert(), "value"_a.noconvert(), "mean"_a,
-          "user_factors"_a.noconvert(), "item_factors"_a.noconvert(), "user_bias"_a.noconvert(),
+    m.def("surprise_svd", &surprise_svd, "starts"_a.noconvert(), "item"_a.noconvert(), "value"_a.noconvert(),
+          "mean"_a, "user_factors"_a.noconvert(), "item_factors"_a.noconvert(), "user_bias"_a.noconvert(),
           "item_bias"_a.noconvert(), "rates"_a.noconvert(), "regs"_a.noconvert(), "epochs"_a);
-    m.def("surprise_svdpp", &surprise_svdpp, "starts"_a.noconvert(), "item"_a.noconvert(), "value"_a.noconvert(),
-          "mean"_a, "user_factors"_a.noconvert(), "item_factors"_a.noconvert(), "implicit_factors"_a.noconvert(),
-          "user_bias"_a.noconvert(), "item_bias"_a.noconvert(), "rates"_a.noconvert(), "regs"_a.noconvert(), "epochs"_a);
-    m.def("surprise_nmf", &surprise_nmf, "starts"_a.noconvert(), "item"_a.noconvert(), "value"_a.noconvert(), "mean"_a,
-          "user_factors"_a.noconvert(), "item_factors"_a.noconvert(), "user_bias"_a.noconvert(),
+    m.def("surprise_svdpp", &surprise_svdpp, "starts"_a.noconvert(), "item"_a.noconvert(),
+          "value"_a.noconvert(), "mean"_a, "user_factors"_a.noconvert(), "item_factors"_a.noconvert(),
+          "implicit_factors"_a.noconvert(), "user_bias"_a.noconvert(), "item_bias"_a.noconvert(),
+          "rates"_a.noconvert(), "regs"_a.noconvert(), "epochs"_a);
+    m.def("surprise_nmf", &surprise_nmf, "starts"_a.noconvert(), "item"_a.noconvert(), "value"_a.noconvert(),
+          "mean"_a, "user_factors"_a.noconvert(), "item_factors"_a.noconvert(), "user_bias"_a.noconvert(),
           "item_bias"_a.noconvert(), "rates"_a.noconvert(), "regs"_a.noconvert(), "biased"_a, "epochs"_a);
-    m.def("surprise_dots", &surprise_dots, "user"_a.noconvert(), "item"_a.noconvert(), "user_factors"_a.noconvert(),
-          "item_factors"_a.noconvert(), "user_bias"_a.noconvert(), "item_bias"_a.noconvert(), "mean"_a);
+    m.def("surprise_dots", &surprise_dots, "user"_a.noconvert(), "item"_a.noconvert(),
+          "user_factors"_a.noconvert(), "item_factors"_a.noconvert(), "user_bias"_a.noconvert(),
+          "item_bias"_a.noconvert(), "mean"_a);
     m.def("surprise_implicit", &surprise_implicit, "starts"_a.noconvert(), "item"_a.noconvert(),
           "implicit_factors"_a.noconvert(), "user"_a.noconvert());
 }

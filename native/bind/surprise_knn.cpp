@@ -1,4 +1,5 @@
-// Bindings of neighborhoods and Slope One as scikit-surprise has them: checks, drops the GIL, hands rows to the pool.
+// Bindings of neighborhoods and Slope One as scikit-surprise has them: checks, drops the GIL, hands rows to
+// the pool.
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
@@ -30,11 +31,14 @@ struct Entries {
 Entries checked_entries(const In<std::int64_t>& start, const In<std::int32_t>& row, const In<double>& value,
                         std::int64_t rows) {
     check(row.size() == value.size(), "row and value must have the same length");
-    check(rows >= 0 && rows < (std::int64_t{1} << 31) && row.size() < (std::size_t{1} << 31), "the matrix is too large");
+    check(rows >= 0 && rows < (std::int64_t{1} << 31) && row.size() < (std::size_t{1} << 31),
+          "the matrix is too large");
     const std::size_t columns = check_starts(start, row.size());
     check_range(row, 0, rows, "a row index is out of range");
-    Entries entries{{start.data(), start.data() + start.size()}, {row.data(), row.data() + row.size()},
-                    std::vector<std::int32_t>(row.size()), static_cast<std::size_t>(rows)};
+    Entries entries{{start.data(), start.data() + start.size()},
+                    {row.data(), row.data() + row.size()},
+                    std::vector<std::int32_t>(row.size()),
+                    static_cast<std::size_t>(rows)};
     for (std::size_t c = 0; c < columns; ++c)
         std::fill(entries.column.begin() + entries.start[c], entries.column.begin() + entries.start[c + 1],
                   static_cast<std::int32_t>(c));
@@ -65,9 +69,10 @@ bool fits_integers(const Entries& entries, const CooMatrix<double>& cells, Integ
 }
 
 template <class IntegerSums, class Sums, class Rules>
-std::unique_ptr<RowSource> source_of(const Entries& entries, const double* value, const Rules& rules, int threads) {
+std::unique_ptr<RowSource> source_of(const Entries& entries, const double* value, const Rules& rules,
+                                     int threads) {
     const CooMatrix<double> cells{entries.row.data(), entries.column.data(), value,
-                              entries.row.size(), entries.rows,          entries.columns()};
+                                  entries.row.size(), entries.rows,          entries.columns()};
     IntegerEntries integers;
     bool repeated, integral;
     {
@@ -76,9 +81,13 @@ std::unique_ptr<RowSource> source_of(const Entries& entries, const double* value
         integral = !repeated && fits_integers(entries, cells, integers);
     }
     if (repeated)
-        return std::make_unique<ComputedRows<DuplicateEntries<double>, Sums, Rules>>(planned(cells, DuplicateEntries<double>{}, threads), rules);
-    if (integral) return std::make_unique<ComputedRows<IntegerEntries, IntegerSums, Rules>>(planned(cells, integers, threads), rules);
-    return std::make_unique<ComputedRows<PlainEntries<double>, Sums, Rules>>(planned(cells, PlainEntries<double>{}, threads), rules);
+        return std::make_unique<ComputedRows<DuplicateEntries<double>, Sums, Rules>>(
+            planned(cells, DuplicateEntries<double>{}, threads), rules);
+    if (integral)
+        return std::make_unique<ComputedRows<IntegerEntries, IntegerSums, Rules>>(
+            planned(cells, integers, threads), rules);
+    return std::make_unique<ComputedRows<PlainEntries<double>, Sums, Rules>>(
+        planned(cells, PlainEntries<double>{}, threads), rules);
 }
 
 New<double> row_of(const RowSource& source, std::size_t rows, std::int64_t row) {
@@ -132,13 +141,16 @@ struct Grouped {
     std::vector<std::int32_t> order;
 };
 
-Grouped grouped(const In<std::int32_t>& row, const In<std::int32_t>& column, std::size_t rows, std::size_t columns) {
-    check(row.size() == column.size() && row.size() < (std::size_t{1} << 31), "row and column must have the same length");
+Grouped grouped(const In<std::int32_t>& row, const In<std::int32_t>& column, std::size_t rows,
+                std::size_t columns) {
+    check(row.size() == column.size() && row.size() < (std::size_t{1} << 31),
+          "row and column must have the same length");
     check_range(row, -1, static_cast<std::int64_t>(rows), "a row index is out of range");
     check_range(column, -1, static_cast<std::int64_t>(columns), "a column index is out of range");
     std::vector<std::int32_t> group(row.size());
     for (std::size_t i = 0; i < row.size(); ++i)
-        group[i] = row.data()[i] < 0 || column.data()[i] < 0 ? static_cast<std::int32_t>(rows) : row.data()[i];
+        group[i] =
+            row.data()[i] < 0 || column.data()[i] < 0 ? static_cast<std::int32_t>(rows) : row.data()[i];
     Grouped pairs{std::vector<std::int64_t>(rows + 2), std::vector<std::int32_t>(row.size())};
     group_rows(group.data(), group.size(), rows + 1, pairs.start.data(), pairs.order.data());
     pairs.start.pop_back();
@@ -159,8 +171,8 @@ struct Means {
     New<bool> undefined;
 
     explicit Means(std::size_t n)
-        : ratings(new_array<double>(n)), similarities(new_array<double>(n)), count(new_array<std::int64_t>(n)),
-          undefined(new_array<bool>(n)) {
+        : ratings(new_array<double>(n)), similarities(new_array<double>(n)),
+          count(new_array<std::int64_t>(n)), undefined(new_array<bool>(n)) {
         std::fill_n(ratings.data(), n, 0.0), std::fill_n(similarities.data(), n, 0.0);
         std::fill_n(count.data(), n, std::int64_t{0}), std::fill_n(undefined.data(), n, false);
     }
@@ -175,9 +187,11 @@ struct MeanPointers {
     bool* undefined;
 
     explicit MeanPointers(Means& of)
-        : ratings(of.ratings.data()), similarities(of.similarities.data()), count(of.count.data()), undefined(of.undefined.data()) {}
+        : ratings(of.ratings.data()), similarities(of.similarities.data()), count(of.count.data()),
+          undefined(of.undefined.data()) {}
     void put(std::size_t i, const SurpriseMean& mean) const {
-        ratings[i] = mean.ratings, similarities[i] = mean.similarities, count[i] = mean.count, undefined[i] = mean.undefined;
+        ratings[i] = mean.ratings, similarities[i] = mean.similarities, count[i] = mean.count,
+        undefined[i] = mean.undefined;
     }
 };
 
@@ -185,8 +199,10 @@ struct MeanPointers {
 class SurpriseNeighbors {
    public:
     SurpriseNeighbors(In<std::int64_t> start, In<std::int32_t> row, In<double> rating, In<double> compared,
-                      std::int64_t rows, const std::string& measure, double min_support, double shrinkage, int threads)
-        : entries_(checked_entries(start, row, rating, rows)), rating_(rating.data(), rating.data() + rating.size()) {
+                      std::int64_t rows, const std::string& measure, double min_support, double shrinkage,
+                      int threads)
+        : entries_(checked_entries(start, row, rating, rows)),
+          rating_(rating.data(), rating.data() + rating.size()) {
         check(threads >= 1, "threads must be at least 1");
         check(compared.size() == row.size(), "what belongs together must be equally long");
         source_ = source(measure, compared.data(), min_support, shrinkage, threads);
@@ -195,8 +211,9 @@ class SurpriseNeighbors {
     New<double> row(std::int64_t row) const { return row_of(*source_, entries_.rows, row); }
     New2<double> matrix(int threads) const { return matrix_of(*source_, entries_.rows, threads); }
 
-    nb::tuple means(In<std::int32_t> row, In<std::int32_t> column, std::int64_t neighbors, const Optional& center,
-                    const Optional& offset, const Optional& spread, double mean, int threads) const {
+    nb::tuple means(In<std::int32_t> row, In<std::int32_t> column, std::int64_t neighbors,
+                    const Optional& center, const Optional& offset, const Optional& spread, double mean,
+                    int threads) const {
         check(threads >= 1, "threads must be at least 1");
         const SurpriseDeviation deviation = checked(center, offset, spread, mean);
         const Grouped pairs = grouped(row, column, entries_.rows, entries_.columns());
@@ -216,14 +233,16 @@ class SurpriseNeighbors {
     }
 
     // The same with similarities that are there: those of each pair's row stand in row `at` of them.
-    nb::tuple means_from(In2<double> similarity, In<std::int32_t> at, In<std::int32_t> column, std::int64_t neighbors,
-                         const Optional& center, const Optional& offset, const Optional& spread, double mean,
-                         int threads) const {
+    nb::tuple means_from(In2<double> similarity, In<std::int32_t> at, In<std::int32_t> column,
+                         std::int64_t neighbors, const Optional& center, const Optional& offset,
+                         const Optional& spread, double mean, int threads) const {
         check(threads >= 1, "threads must be at least 1");
         check(similarity.shape(1) == entries_.rows, "similarities must be as wide as there are rows");
         check(at.size() == column.size(), "at and column must have the same length");
-        check_range(at, -1, static_cast<std::int64_t>(similarity.shape(0)), "a row of similarities is out of range");
-        check_range(column, -1, static_cast<std::int64_t>(entries_.columns()), "a column index is out of range");
+        check_range(at, -1, static_cast<std::int64_t>(similarity.shape(0)),
+                    "a row of similarities is out of range");
+        check_range(column, -1, static_cast<std::int64_t>(entries_.columns()),
+                    "a column index is out of range");
         const SurpriseDeviation deviation = checked(center, offset, spread, mean);
         Means found(at.size());
         const MeanPointers out(found);
@@ -232,7 +251,8 @@ class SurpriseNeighbors {
             NearestRated nearest(rated(), clipped(neighbors));
             for (std::size_t i = from; i < to; ++i) {
                 if (at.data()[i] < 0 || column.data()[i] < 0) continue;
-                out.put(i, nearest.compute(all + static_cast<std::size_t>(at.data()[i]) * entries_.rows, column.data()[i], deviation));
+                out.put(i, nearest.compute(all + static_cast<std::size_t>(at.data()[i]) * entries_.rows,
+                                           column.data()[i], deviation));
             }
         };
         if (at.size() > 16) {
@@ -252,10 +272,12 @@ class SurpriseNeighbors {
     RatedColumns rated() const { return {entries_.start.data(), entries_.row.data(), rating_.data()}; }
 
     std::size_t clipped(std::int64_t neighbors) const {
-        return static_cast<std::size_t>(std::clamp<std::int64_t>(neighbors, 0, static_cast<std::int64_t>(rating_.size())));
+        return static_cast<std::size_t>(
+            std::clamp<std::int64_t>(neighbors, 0, static_cast<std::int64_t>(rating_.size())));
     }
 
-    SurpriseDeviation checked(const Optional& center, const Optional& offset, const Optional& spread, double mean) const {
+    SurpriseDeviation checked(const Optional& center, const Optional& offset, const Optional& spread,
+                              double mean) const {
         check(center || (!offset && !spread), "offset and spread need a centre");
         check(!offset || !spread, "offset and spread exclude each other");
         return {data_of(center, entries_.rows, "center must be as long as there are rows"),
@@ -283,10 +305,13 @@ class SurpriseNeighbors {
 // How much more one row (item) gets than another from those (users) who rated both.
 class SurpriseDeviations {
    public:
-    SurpriseDeviations(In<std::int64_t> start, In<std::int32_t> row, In<double> value, std::int64_t rows, int threads)
-        : entries_(checked_entries(start, row, value, rows)), value_(value.data(), value.data() + value.size()) {
+    SurpriseDeviations(In<std::int64_t> start, In<std::int32_t> row, In<double> value, std::int64_t rows,
+                       int threads)
+        : entries_(checked_entries(start, row, value, rows)),
+          value_(value.data(), value.data() + value.size()) {
         check(threads >= 1, "threads must be at least 1");
-        source_ = source_of<IntegerDifferenceSums, DifferenceSums>(entries_, value_.data(), DeviationRules{}, threads);
+        source_ = source_of<IntegerDifferenceSums, DifferenceSums>(entries_, value_.data(), DeviationRules{},
+                                                                   threads);
     }
 
     New<double> row(std::int64_t row) const { return row_of(*source_, entries_.rows, row); }
@@ -299,7 +324,8 @@ class SurpriseDeviations {
         return matrix_of(*source, entries_.rows, threads);
     }
 
-    // The sum and the number of each pair's deviations from the rows of its column that share a column with it.
+    // The sum and the number of each pair's deviations from the rows of its column that share a column with
+    // it.
     nb::tuple sums(In<std::int32_t> row, In<std::int32_t> column, int threads) const {
         check(threads >= 1, "threads must be at least 1");
         const Grouped pairs = grouped(row, column, entries_.rows, entries_.columns());
@@ -320,7 +346,8 @@ class SurpriseDeviations {
 
     nb::tuple sum_from(In<double> deviation, std::int64_t column) const {
         check(deviation.size() == entries_.rows, "deviations must be as long as there are rows");
-        check(column >= 0 && column < static_cast<std::int64_t>(entries_.columns()), "a column index is out of range");
+        check(column >= 0 && column < static_cast<std::int64_t>(entries_.columns()),
+              "a column index is out of range");
         double total = 0;
         std::int64_t count = 0;
         add(deviation.data(), static_cast<std::int32_t>(column), total, count);
@@ -345,23 +372,24 @@ class SurpriseDeviations {
 }  // namespace
 
 void bind_surprise_knn(nb::module_& m) {
+    // NOLINTNEXTLINE(bugprone-throw-keyword-missing, bugprone-unused-raii): it registers the type
     nb::exception<UndefinedSimilarity>(m, "UndefinedSimilarity", PyExc_ZeroDivisionError);
     nb::class_<SurpriseNeighbors>(m, "SurpriseNeighbors")
-        .def(nb::init<In<std::int64_t>, In<std::int32_t>, In<double>, In<double>, std::int64_t, const std::string&, double,
-                      double, int>(),
-             "start"_a.noconvert(), "row"_a.noconvert(), "rating"_a.noconvert(), "compared"_a.noconvert(), "rows"_a,
-             "measure"_a, "min_support"_a, "shrinkage"_a, "threads"_a)
+        .def(nb::init<In<std::int64_t>, In<std::int32_t>, In<double>, In<double>, std::int64_t,
+                      const std::string&, double, double, int>(),
+             "start"_a.noconvert(), "row"_a.noconvert(), "rating"_a.noconvert(), "compared"_a.noconvert(),
+             "rows"_a, "measure"_a, "min_support"_a, "shrinkage"_a, "threads"_a)
         .def("row", &SurpriseNeighbors::row, "row"_a)
         .def("matrix", &SurpriseNeighbors::matrix, "threads"_a)
         .def("means", &SurpriseNeighbors::means, "row"_a.noconvert(), "column"_a.noconvert(), "neighbors"_a,
-             "centre"_a.noconvert().none(), "offset"_a.noconvert().none(), "spread"_a.noconvert().none(), "mean"_a,
-             "threads"_a)
+             "centre"_a.noconvert().none(), "offset"_a.noconvert().none(), "spread"_a.noconvert().none(),
+             "mean"_a, "threads"_a)
         .def("means_from", &SurpriseNeighbors::means_from, "similarity"_a.noconvert(), "at"_a.noconvert(),
-             "column"_a.noconvert(), "neighbors"_a, "centre"_a.noconvert().none(), "offset"_a.noconvert().none(),
-             "spread"_a.noconvert().none(), "mean"_a, "threads"_a);
+             "column"_a.noconvert(), "neighbors"_a, "centre"_a.noconvert().none(),
+             "offset"_a.noconvert().none(), "spread"_a.noconvert().none(), "mean"_a, "threads"_a);
     nb::class_<SurpriseDeviations>(m, "SurpriseDeviations")
-        .def(nb::init<In<std::int64_t>, In<std::int32_t>, In<double>, std::int64_t, int>(), "start"_a.noconvert(),
-             "row"_a.noconvert(), "value"_a.noconvert(), "rows"_a, "threads"_a)
+        .def(nb::init<In<std::int64_t>, In<std::int32_t>, In<double>, std::int64_t, int>(),
+             "start"_a.noconvert(), "row"_a.noconvert(), "value"_a.noconvert(), "rows"_a, "threads"_a)
         .def("row", &SurpriseDeviations::row, "row"_a)
         .def("matrix", &SurpriseDeviations::matrix, "threads"_a)
         .def("common", &SurpriseDeviations::common, "threads"_a)

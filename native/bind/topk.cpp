@@ -32,10 +32,11 @@ class TopkBlock {
     }
 
     // Fill the rows [from, to); ends early when it is to stop.
-    void fill(const float* factors, const std::int32_t* user, std::size_t from, std::size_t to, std::int32_t* item,
-              float* score, const Stop& stop) {
+    void fill(const float* factors, const std::int32_t* user, std::size_t from, std::size_t to,
+              std::int32_t* item, float* score, const Stop& stop) {
         const std::size_t count = to - from, tile = static_cast<std::size_t>(kernel_.topk_users);
-        const std::size_t full = (count + tile - 1) / tile * tile, width = static_cast<std::size_t>(items_.width);
+        const std::size_t full = (count + tile - 1) / tile * tile,
+                          width = static_cast<std::size_t>(items_.width);
         factors_.assign(full * width, 0.0f);
         for (std::size_t u = 0; u < count; ++u) {
             const float* const p = factors + static_cast<std::size_t>(user[from + u]) * width;
@@ -46,8 +47,15 @@ class TopkBlock {
         std::fill_n(least_.begin(), count, least_of_all);
         kept_.assign(full, 0);
         mark(from, to);
-        const TopkUsers users{factors_.data(), least_.data(), kept_.data(), score + from * keep_, item + from * keep_,
-                              seen_.starts == nullptr ? nullptr : bits_.data(), count, keep_, seen_.words};
+        const TopkUsers users{factors_.data(),
+                              least_.data(),
+                              kept_.data(),
+                              score + from * keep_,
+                              item + from * keep_,
+                              seen_.starts == nullptr ? nullptr : bits_.data(),
+                              count,
+                              keep_,
+                              seen_.words};
         const auto panel = static_cast<std::size_t>(kernel_.topk_items);
         // At the start of a cache line, so that no vector crosses two.
         float* const packed = packed_.data() + (-reinterpret_cast<std::uintptr_t>(packed_.data()) / 4 % 16);
@@ -83,21 +91,24 @@ class TopkBlock {
     std::vector<std::uint64_t> bits_;
 };
 
-// Users a block: enough to use a packed panel often, few enough that factors (256 kB) and bits (16 MB) stay small.
-std::size_t block_size(std::size_t rows, std::size_t width, std::size_t words, int threads, std::size_t tile) {
+// Users a block: enough to use a packed panel often, few enough that factors (256 kB) and bits (16 MB) stay
+// small.
+std::size_t block_size(std::size_t rows, std::size_t width, std::size_t words, int threads,
+                       std::size_t tile) {
     std::size_t size = std::min<std::size_t>(512, rows / static_cast<std::size_t>(2 * threads) + 1);
     size = std::min(size, 65536 / std::max<std::size_t>(1, width));
     size = std::min(size, (std::size_t{1} << 21) / std::max<std::size_t>(1, words));
     return std::max<std::size_t>(1, (size + tile - 1) / tile) * tile;
 }
 
-void check_seen(const In<std::int64_t>& starts, const In<std::int32_t>& seen, std::size_t rows, std::size_t items) {
+void check_seen(const In<std::int64_t>& starts, const In<std::int32_t>& seen, std::size_t rows,
+                std::size_t items) {
     check(check_starts(starts, seen.size()) == rows, "starts must have one more entry than there are rows");
     check_range(seen, 0, static_cast<std::int64_t>(items), "a seen item is out of range");
 }
 
-nb::tuple top_items(In2<float> user_factors, In2<float> item_factors, In<float> item_bias, In<std::int32_t> user,
-                    In<std::int32_t> item, std::optional<In<std::int64_t>> starts,
+nb::tuple top_items(In2<float> user_factors, In2<float> item_factors, In<float> item_bias,
+                    In<std::int32_t> user, In<std::int32_t> item, std::optional<In<std::int64_t>> starts,
                     std::optional<In<std::int32_t>> seen, std::int64_t keep, int threads) {
     const std::size_t rows = user.size(), items = item_bias.size(), width = item_factors.shape(1);
     check(user_factors.shape(1) == width, "users and items must have the same number of factors");
@@ -117,7 +128,8 @@ nb::tuple top_items(In2<float> user_factors, In2<float> item_factors, In<float> 
     New2<std::int32_t> chosen = new_matrix<std::int32_t>(rows, room);
     New2<float> score = new_matrix<float>(rows, room);
     const Kernels& kernel = kernels();
-    const TopkItems data{item_factors.data(), item_bias.data(), item.data(), item.size(), static_cast<int>(width)};
+    const TopkItems data{item_factors.data(), item_bias.data(), item.data(), item.size(),
+                         static_cast<int>(width)};
     std::vector<std::unique_ptr<TopkBlock>> blocks(static_cast<std::size_t>(threads));
     const std::size_t size =
         block_size(rows, width, excluded.words, threads, static_cast<std::size_t>(kernel.topk_users));
@@ -131,18 +143,21 @@ nb::tuple top_items(In2<float> user_factors, In2<float> item_factors, In<float> 
         [&](std::size_t task, int worker) {
             auto& mine = blocks[static_cast<std::size_t>(worker)];
             if (!mine) mine = std::make_unique<TopkBlock>(kernel, data, excluded, room);
-            mine->fill(factors, users_of_rows, task * size, std::min(rows, (task + 1) * size), to_item, to_score, stop);
+            mine->fill(factors, users_of_rows, task * size, std::min(rows, (task + 1) * size), to_item,
+                       to_score, stop);
         },
         stop);
     return nb::make_tuple(chosen, score);
 }
 
-nb::tuple top_of_rows(In2<float> rows, std::optional<In2<std::int32_t>> items, std::int64_t keep, int threads) {
+nb::tuple top_of_rows(In2<float> rows, std::optional<In2<std::int32_t>> items, std::int64_t keep,
+                      int threads) {
     const std::size_t count = rows.shape(0), n = rows.shape(1), room = static_cast<std::size_t>(keep);
     check(n < (std::size_t{1} << 31), "a row is too long");
     check(keep >= 1 && keep < (std::int64_t{1} << 31), "keep must be at least 1");
     check(threads >= 1, "threads must be at least 1");
-    check(!items || (items->shape(0) == count && items->shape(1) == n), "items must have the shape of the rows");
+    check(!items || (items->shape(0) == count && items->shape(1) == n),
+          "items must have the shape of the rows");
     New2<std::int32_t> chosen = new_matrix<std::int32_t>(count, room);
     New2<float> score = new_matrix<float>(count, room);
     const float* const from = rows.data();
@@ -155,7 +170,8 @@ nb::tuple top_of_rows(In2<float> rows, std::optional<In2<std::int32_t>> items, s
         for (std::size_t r = first; r < last; ++r) {
             float* const s = to_score + r * room;
             std::int32_t* const i = to_item + r * room;
-            const std::size_t found = kernel(from + r * n, names == nullptr ? nullptr : names + r * n, n, room, s, i);
+            const std::size_t found =
+                kernel(from + r * n, names == nullptr ? nullptr : names + r * n, n, room, s, i);
             std::fill(s + found, s + room, least_of_all);
             std::fill(i + found, i + room, -1);
         }
@@ -167,9 +183,10 @@ nb::tuple top_of_rows(In2<float> rows, std::optional<In2<std::int32_t>> items, s
 
 void bind_topk(nb::module_& m) {
     m.def("top_items", &top_items, "user_factors"_a.noconvert(), "item_factors"_a.noconvert(),
-          "item_bias"_a.noconvert(), "user"_a.noconvert(), "item"_a.noconvert(), "starts"_a.noconvert().none(),
-          "seen"_a.noconvert().none(), "keep"_a, "threads"_a);
-    m.def("top_of_rows", &top_of_rows, "rows"_a.noconvert(), "items"_a.noconvert().none(), "keep"_a, "threads"_a);
+          "item_bias"_a.noconvert(), "user"_a.noconvert(), "item"_a.noconvert(),
+          "starts"_a.noconvert().none(), "seen"_a.noconvert().none(), "keep"_a, "threads"_a);
+    m.def("top_of_rows", &top_of_rows, "rows"_a.noconvert(), "items"_a.noconvert().none(), "keep"_a,
+          "threads"_a);
 }
 
 }  // namespace foretaste

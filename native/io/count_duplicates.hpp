@@ -19,7 +19,7 @@ namespace foretaste {
 class DuplicateCounter {
    public:
     DuplicateCounter(const std::int32_t* user, const std::int32_t* item, std::size_t rows, std::size_t users,
-            std::size_t items, std::size_t parts)
+                     std::size_t items, std::size_t parts)
         : user_(user), item_(item), rows_(rows), users_(users), items_(items), parts_(parts),
           seen_(new std::atomic<bool>[users]()), counts_(parts) {}
 
@@ -32,7 +32,8 @@ class DuplicateCounter {
         each_row(first_run(part), first_run(part + 1), stop, [&](std::size_t i) {
             if (user_[i] != current) {
                 current = user_[i];
-                if (seen_[static_cast<std::size_t>(current)].exchange(true, std::memory_order_relaxed)) in_runs_ = false;
+                if (seen_[static_cast<std::size_t>(current)].exchange(true, std::memory_order_relaxed))
+                    in_runs_ = false;
                 if (!in_runs_.load(std::memory_order_relaxed)) return false;
             }
             count += visit(last, item_[i], current);
@@ -52,7 +53,8 @@ class DuplicateCounter {
     void count_part(std::size_t part, const Stop& stop) {
         const std::uint32_t from = first_user(part), many = first_user(part + 1) - from;
         each_row(0, rows_, stop, [&](std::size_t i) {
-            if (static_cast<std::uint32_t>(user_[i]) - from < many) ++starts_[static_cast<std::size_t>(user_[i]) + 1];
+            if (static_cast<std::uint32_t>(user_[i]) - from < many)
+                ++starts_[static_cast<std::size_t>(user_[i]) + 1];
             return true;
         });
     }

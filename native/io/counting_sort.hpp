@@ -8,7 +8,8 @@ namespace foretaste {
 
 // Group rows by a small index: starts (groups + 1) and the rows of each group in their order (n).
 template <class Index>
-void group_rows(const Index* group, std::size_t n, std::size_t groups, std::int64_t* starts, std::int32_t* rows) {
+void group_rows(const Index* group, std::size_t n, std::size_t groups, std::int64_t* starts,
+                std::int32_t* rows) {
     for (std::size_t g = 0; g <= groups; ++g) starts[g] = 0;
     for (std::size_t i = 0; i < n; ++i) ++starts[group[i] + 1];
     for (std::size_t g = 0; g < groups; ++g) starts[g + 1] += starts[g];

@@ -1,8 +1,8 @@
 // Reads plain lines of fields: no quotes, as many fields in every line, numbers written plainly. What is not
 // so is not read at all but left to a reader that knows more; nothing is guessed or passed over here.
 //
-// A batch of whole lines is cut into pieces. First the positions of all separators and line ends of a piece are
-// listed, 64 bytes at a time, and it is checked that they alternate as they must; then the fields between
+// A batch of whole lines is cut into pieces. First the positions of all separators and line ends of a piece
+// are listed, 64 bytes at a time, and it is checked that they alternate as they must; then the fields between
 // them are encoded as ids or read as numbers, straight from the text.
 #pragma once
 
@@ -73,7 +73,8 @@ class Text64Vectors {
     template <class Part>
     static std::uint64_t gathered(const Part& part) {
         std::uint64_t bits = 0;
-        for (int i = 3; i >= 0; --i) bits = bits << 16 | static_cast<std::uint32_t>(_mm_movemask_epi8(part(i)));
+        for (int i = 3; i >= 0; --i)
+            bits = bits << 16 | static_cast<std::uint32_t>(_mm_movemask_epi8(part(i)));
         return bits;
     }
     __m128i part_[4];
@@ -126,7 +127,8 @@ class Piece {
             std::uint32_t* to = ends_.get() + count;
             for (int k = 0; k < many || k == 0; k += 8) {  // eight at once: fewer branches to guess
                 for (int j = 0; j < 8; ++j, found &= found - 1)
-                    to[k + j] = static_cast<std::uint32_t>(position) + static_cast<std::uint32_t>(std::countr_zero(found));
+                    to[k + j] = static_cast<std::uint32_t>(position) +
+                                static_cast<std::uint32_t>(std::countr_zero(found));
             }
             count += static_cast<std::size_t>(many);
         };
@@ -140,14 +142,16 @@ class Piece {
         }
         if (special != 0 || count % width != 0 || count == 0 || ends_[count - 1] != size_ - 1) return false;
         rows_ = count / width, width_ = width, returned_ = 0;
-        return ends_alternate() && (returns == 0 || strip_carriage_returns()) && (not_ascii == 0 || is_utf8({text_, size_}));
+        return ends_alternate() && (returns == 0 || strip_carriage_returns()) &&
+               (not_ascii == 0 || is_utf8({text_, size_}));
     }
 
     std::size_t rows() const { return rows_; }
 
     std::string_view field(std::size_t row, std::size_t column) const {
         const std::size_t position = row * width_ + column;
-        const std::size_t start = position == 0 ? 0 : ends_[position - 1] + std::size_t{1} + (column == 0 ? returned_ : 0);
+        const std::size_t start =
+            position == 0 ? 0 : ends_[position - 1] + std::size_t{1} + (column == 0 ? returned_ : 0);
         return {text_ + start, ends_[position] - start};
     }
 
@@ -195,7 +199,9 @@ inline bool read_digits(std::string_view text, std::uint64_t& number) {
         std::uint64_t word = load_8(at) ^ 0x3030303030303030u;
         if (((word + 0x7676767676767676u) | word) & 0x8080808080808080u) return false;
         word = word * 10 + (word >> 8);  // pairs of digits, then fours, then all eight
-        word = ((word & 0x000000ff000000ffu) * 0x000f424000000064u + (word >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >> 32;
+        word = ((word & 0x000000ff000000ffu) * 0x000f424000000064u +
+                (word >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >>
+               32;
         value = value * 100000000 + word;
     }
     for (; left > 0; ++at, --left) {
@@ -248,7 +254,8 @@ class CsvReader {
             encoders_.push_back(column == Column::id ? std::make_unique<IdEncoder>(workers, true) : nullptr);
             reals_.emplace_back(), wholes_.emplace_back();
         }
-        to_real_.resize(columns.size()), to_whole_.resize(columns.size()), first_block_.resize(columns.size());
+        to_real_.resize(columns.size()), to_whole_.resize(columns.size()),
+            first_block_.resize(columns.size());
     }
 
     int workers() const { return workers_; }

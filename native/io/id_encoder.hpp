@@ -53,8 +53,8 @@ class IdEncoder {
     int workers() const { return static_cast<int>(tables_.size()); }
     std::size_t blocks() const { return blocks_.size(); }
 
-    // Make room for the codes of a chunk of rows, which `add_block` cuts into blocks; returns the number of the
-    // first block. Codes that were written before may move.
+    // Make room for the codes of a chunk of rows, which `add_block` cuts into blocks; returns the number of
+    // the first block. Codes that were written before may move.
     std::size_t add_chunk(std::size_t rows) {
         next_row_ = codes_.size();
         codes_.extend(rows);
@@ -120,7 +120,8 @@ class IdEncoder {
 
     void sort_part(std::size_t part) {
         const auto start = ranked_.begin() + static_cast<std::ptrdiff_t>(part * block);
-        const auto end = ranked_.begin() + static_cast<std::ptrdiff_t>(std::min((part + 1) * block, ranked_.size()));
+        const auto end =
+            ranked_.begin() + static_cast<std::ptrdiff_t>(std::min((part + 1) * block, ranked_.size()));
         std::sort(start, end, [&](const Ranked& a, const Ranked& b) { return before(a, b); });
     }
 
@@ -165,7 +166,9 @@ class IdEncoder {
     // After `number_ids`: the distinct ids in their order, and whether they are numbers.
     const std::vector<Id>& distinct() const { return distinct_; }
     bool numbers() const { return numbers_; }
-    static std::int64_t number(const Id& id) { return id.text == nullptr ? id.number() : canonical_number(id.view()); }
+    static std::int64_t number(const Id& id) {
+        return id.text == nullptr ? id.number() : canonical_number(id.view());
+    }
 
    private:
     struct Block {
@@ -194,7 +197,9 @@ class IdEncoder {
         return id_of(a).view() < id_of(b).view();
     }
 
-    bool same(const Id& a, const Id& b) const { return numbers_ ? number(a) == number(b) : a.view() == b.view(); }
+    bool same(const Id& a, const Id& b) const {
+        return numbers_ ? number(a) == number(b) : a.view() == b.view();
+    }
 
     std::vector<IdTable> tables_;  // one a worker
     std::vector<Block> blocks_;

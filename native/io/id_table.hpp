@@ -42,7 +42,9 @@ inline std::uint64_t load_up_to_8(const char* from, std::size_t size) {
         return first | std::uint64_t{last} << (8 * (size - 4));
     }
     if (size == 0) return 0;
-    const auto at = [&](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i); };
+    const auto at = [&](std::size_t i) {
+        return std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i);
+    };
     return at(0) | at(size / 2) | at(size - 1);
 }
 
@@ -61,10 +63,12 @@ inline Key key_of_long(std::string_view text) {
     std::size_t i = 0;
     for (; i + 16 <= text.size(); i += 16) {
         const std::uint64_t a = load_8(text.data() + i), b = load_8(text.data() + i + 8);
-        key = {multiply_and_fold(key.low ^ a, b ^ 0xa0761d6478bd642fu), multiply_and_fold(key.high ^ b, a ^ 0x1d8e4e27c47d124fu)};
+        key = {multiply_and_fold(key.low ^ a, b ^ 0xa0761d6478bd642fu),
+               multiply_and_fold(key.high ^ b, a ^ 0x1d8e4e27c47d124fu)};
     }
     const std::uint64_t a = load_8(text.data() + text.size() - 16), b = load_8(text.data() + text.size() - 8);
-    key = {multiply_and_fold(key.low ^ a, b ^ 0xeb44accab455d165u), multiply_and_fold(key.high ^ b, a ^ 0x9c6e6877736c46e3u)};
+    key = {multiply_and_fold(key.low ^ a, b ^ 0xeb44accab455d165u),
+           multiply_and_fold(key.high ^ b, a ^ 0x9c6e6877736c46e3u)};
     return {key.low, key.high | long_key};
 }
 

@@ -1,9 +1,9 @@
-// Alternating least squares, one row (a user, or an item): the factors of what it rated are given, its own are
-// solved for.
+// Alternating least squares, one row (a user, or an item): the factors of what it rated are given, its own
+// are solved for.
 //
-// With q the factors of what was rated, z the rating less the other side's bias and w the weight, the factors x
-// and the bias b of the row minimize  sum w (z - b - x.q)^2 + ridge sum growth x^2 + bias_ridge b^2.  The bias is
-// the unknown of a constant column: it borders the system of the factors.
+// With q the factors of what was rated, z the rating less the other side's bias and w the weight, the factors
+// x and the bias b of the row minimize  sum w (z - b - x.q)^2 + ridge sum growth x^2 + bias_ridge b^2.  The
+// bias is the unknown of a constant column: it borders the system of the factors.
 #pragma once
 
 #include "kernels/als_row.hpp"
@@ -61,7 +61,8 @@ class AlsSystem : AlsRow {
             Gram::add_products(gram_, tile_, width_, n);
             Gram::band<2, false>(right_sides_, width_, pairs_, 2, tile_, width_, 0, width_, n);
         }
-        for (int c = 0; c < width_; ++c) gram_[c * width_ + c] += c < data_.factors ? ridge_ * data_.growth[c] : 1;
+        for (int c = 0; c < width_; ++c)
+            gram_[c * width_ + c] += c < data_.factors ? ridge_ * data_.growth[c] : 1;
     }
 
     // A tile of rows: factors times the root of w; and in pairs z and 1, times the same.
@@ -72,7 +73,8 @@ class AlsSystem : AlsRow {
             const std::int64_t rating = first_ + done + t;
             const float* const from = features(rating);
             float* const to = tile_ + static_cast<std::size_t>(t) * width_;
-            const float root = data_.weight ? __builtin_sqrtf(data_.weight[rating]) : 1, z = root * target(rating);
+            const float root = data_.weight ? __builtin_sqrtf(data_.weight[rating]) : 1,
+                        z = root * target(rating);
             for (int c = 0; c < width_; c += lanes) store(to + c, load(from + c) * root);
             pairs_[2 * t] = z, pairs_[2 * t + 1] = root;
             weights += root * root, weighted_sum += root * z, squares += z * z;
@@ -94,7 +96,8 @@ class AlsSystem : AlsRow {
             Gram::forward<1>(gram_, inverse_, residual_, solved_, width_);
         }
         Gram::backward(gram_, inverse_, solved_, x_, width_);
-        for (int c = 0; c < width_; c += lanes) store(residual_ + c, vec<float>{});  // nothing is left of the sides
+        for (int c = 0; c < width_; c += lanes)
+            store(residual_ + c, vec<float>{});  // nothing is left of the sides
         bias_residual_ = 0;
     }
 
@@ -139,27 +142,28 @@ class AlsSystem : AlsRow {
         bias_residual_ -= step * (weights_ + bias_ridge_);
     }
 
-    float* gram_;      // (width, width)
-    float* right_sides_;     // (2, width): of z, and of the constant
-    float* residual_;  // what the unknowns leave of the first; (2, width) while solving
-    float* solved_;    // (2, width)
-    float* inverse_;   // of the pivots
+    float* gram_;         // (width, width)
+    float* right_sides_;  // (2, width): of z, and of the constant
+    float* residual_;     // what the unknowns leave of the first; (2, width) while solving
+    float* solved_;       // (2, width)
+    float* inverse_;      // of the pivots
     float *tile_, *pairs_;
     float bias_residual_ = 0;
     float weights_ = 0, weighted_sum_ = 0;  // sum w, sum w z
-    double squares_ = 0;              // sum w z^2
+    double squares_ = 0;                    // sum w z^2
 };
 
 // By a few conjugate gradients from where the row was, scaled by the diagonal; the system is never formed.
 class AlsGradients : AlsRow {
    public:
     static std::size_t memory(int factors) {
-        const std::size_t width = static_cast<std::size_t>(Gram::padded(factors));
+        const auto width = static_cast<std::size_t>(Gram::padded(factors));
         return kept_rows(width) * width + 5 * (width + 16) + 16;
     }
 
     AlsGradients(const AlsData& data, std::int64_t row, float* memory) : AlsRow(data, row, memory) {
-        residual_ = allocate(width_), scale_ = allocate(width_), direction_ = allocate(width_), product_ = allocate(width_);
+        residual_ = allocate(width_), scale_ = allocate(width_), direction_ = allocate(width_),
+        product_ = allocate(width_);
         kept_ = kept_rows(width_) < count_ ? kept_rows(width_) : count_;
         rows_ = allocate(static_cast<std::size_t>(kept_) * width_);
     }
@@ -234,7 +238,8 @@ class AlsGradients : AlsRow {
         for (int k = 0; k < N; ++k) {
             const float error = target(first_ + t + k) - bias_ - sum<float>(totals[k]);
             w[k] = weight(t + k), weighted_error[k] = w[k] * error;
-            squares_ += static_cast<double>(weighted_error[k]) * error, weights_ += w[k], weighted_sum_ += weighted_error[k];
+            squares_ += static_cast<double>(weighted_error[k]) * error, weights_ += w[k],
+                weighted_sum_ += weighted_error[k];
         }
         for (int c = 0; c < width_; c += lanes) {
             vec<float> rest = load(residual_ + c), diagonal = load(scale_ + c);
@@ -247,10 +252,12 @@ class AlsGradients : AlsRow {
         }
     }
 
-    // The next direction; returns the length of the residual in the metric of the diagonal. `previous`: the last one.
+    // The next direction; returns the length of the residual in the metric of the diagonal. `previous`: the
+    // last one.
     float precondition(float previous) {
         vec<float> total{};
-        for (int c = 0; c < width_; c += lanes) total += load(residual_ + c) * load(residual_ + c) * load(scale_ + c);
+        for (int c = 0; c < width_; c += lanes)
+            total += load(residual_ + c) * load(residual_ + c) * load(scale_ + c);
         const float norm = sum<float>(total) + bias_residual_ * bias_residual_ * bias_scale_;
         const float beta = previous > 0 ? norm / previous : 0;
         for (int c = 0; c < width_; c += lanes) {
@@ -299,7 +306,7 @@ class AlsGradients : AlsRow {
     float *residual_, *scale_, *direction_, *product_;
     float bias_residual_ = 0, bias_scale_ = 0, bias_direction_ = 0, bias_product_ = 0;
     float weights_ = 0, weighted_sum_ = 0;  // sum w, sum w times the error
-    double squares_ = 0;              // sum w times its square
+    double squares_ = 0;                    // sum w times its square
     int kept_;
     float* rows_;
 };

@@ -10,15 +10,12 @@ namespace foretaste::FORETASTE_ISA {
 class AlsRow {
    public:
     AlsRow(const AlsData& data, std::int64_t row, float* memory)
-        : data_(data),
-          first_(data.starts[row]),
+        : data_(data), first_(data.starts[row]),
           count_(static_cast<int>(data.starts[row + 1] - data.starts[row])),
-          width_(Gram::padded(data.factors)),
-          ridge_(data.ridge[row]),
+          width_(Gram::padded(data.factors)), ridge_(data.ridge[row]),
           bias_ridge_(data.bias_ridge ? data.bias_ridge[row] : 0),
           own_(data.own + static_cast<std::size_t>(row) * data.stride),
-          own_bias_(data.own_bias ? data.own_bias + row : nullptr),
-          next_(memory) {
+          own_bias_(data.own_bias ? data.own_bias + row : nullptr), next_(memory) {
         x_ = allocate(width_);
         for (int c = 0; c < width_; c += lanes) store(x_ + c, load(own_ + c));
         bias_ = own_bias_ ? *own_bias_ : 0;
@@ -49,7 +46,8 @@ class AlsRow {
 
     void prefetch_features(int t) const {
         const char* address = reinterpret_cast<const char*>(features(first_ + (t < count_ ? t : count_ - 1)));
-        for (int byte = 0; byte < width_ * static_cast<int>(sizeof(float)); byte += 64) __builtin_prefetch(address + byte);
+        for (int byte = 0; byte < width_ * static_cast<int>(sizeof(float)); byte += 64)
+            __builtin_prefetch(address + byte);
     }
 
     float dot(const float* a, const float* b) const {
@@ -67,7 +65,8 @@ class AlsRow {
     double penalty() const {
         vec<float> total{};
         for (int c = 0; c < width_; c += lanes) total += load(data_.growth + c) * load(x_ + c) * load(x_ + c);
-        return static_cast<double>(ridge_) * sum<float>(total) + static_cast<double>(bias_ridge_) * bias_ * bias_;
+        return static_cast<double>(ridge_) * sum<float>(total) +
+               static_cast<double>(bias_ridge_) * bias_ * bias_;
     }
 
     const AlsData& data_;

@@ -20,7 +20,8 @@ inline void descend_biases(const BiasData& data, std::size_t from, std::size_t t
         double& user_bias = data.user_bias[data.user[r]];
         double& item_bias = data.item_bias[data.item[r]];
         const double error = data.value[r] - user_bias - item_bias;
-        const double rate = data.weight ? data.learning_rate * static_cast<double>(data.weight[r]) : data.learning_rate;
+        const double rate =
+            data.weight ? data.learning_rate * static_cast<double>(data.weight[r]) : data.learning_rate;
         user_bias += rate * (error - data.regularization * user_bias);
         item_bias += rate * (error - data.regularization * item_bias);
     }

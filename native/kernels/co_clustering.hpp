@@ -17,14 +17,14 @@ struct CoclusterData {
     const std::int64_t* starts;  // (rows + 1)
     const std::int32_t* other;
     const float* value;
-    const float* weight;  // or null: all 1
+    const float* weight;                // or null: all 1
     const std::int32_t* other_cluster;  // (clusterings, others)
     std::size_t rows, others, clusterings, own, other_clusters;
 };
 
 // Weight and weighted sum of the values of a row in each cluster of the other side.
-inline void sum_by_cluster(const CoclusterData& data, std::size_t row, const std::int32_t* cluster, double* count,
-                           double* total) {
+inline void sum_by_cluster(const CoclusterData& data, std::size_t row, const std::int32_t* cluster,
+                           double* count, double* total) {
     for (std::size_t d = 0; d < data.other_clusters; ++d) count[d] = total[d] = 0;
     for (std::int64_t r = data.starts[row]; r < data.starts[row + 1]; ++r) {
         const double weight = data.weight ? data.weight[r] : 1.0;
@@ -47,7 +47,8 @@ inline void assign_clusters(const CoclusterData& data, const double* block, std:
             for (std::size_t c = 0; c < data.own; ++c) {
                 const double* const mean = blocks + c * width;
                 double error = 0;  // less the sum of squared values, which is the same for every cluster
-                for (std::size_t d = 0; d < width; ++d) error += mean[d] * (count[d] * mean[d] - 2 * total[d]);
+                for (std::size_t d = 0; d < width; ++d)
+                    error += mean[d] * (count[d] * mean[d] - 2 * total[d]);
                 if (c == 0 || error < least) least = error, best = c;
             }
             out[s * data.rows + row] = static_cast<std::int32_t>(best);
@@ -56,14 +57,15 @@ inline void assign_clusters(const CoclusterData& data, const double* block, std:
 }
 
 // Add the weights and weighted sums of rows to their blocks: (clusterings, own, other_clusters, 2).
-inline void sum_blocks(const CoclusterData& data, const std::int32_t* own_cluster, std::size_t from, std::size_t to,
-                       double* count, double* total, double* sums) {
+inline void sum_blocks(const CoclusterData& data, const std::int32_t* own_cluster, std::size_t from,
+                       std::size_t to, double* count, double* total, double* sums) {
     const std::size_t width = data.other_clusters;
     for (std::size_t s = 0; s < data.clusterings; ++s)
         for (std::size_t row = from; row < to; ++row) {
             sum_by_cluster(data, row, data.other_cluster + s * data.others, count, total);
             double* const to_block = sums + 2 * width * (s * data.own + own_cluster[s * data.rows + row]);
-            for (std::size_t d = 0; d < width; ++d) to_block[2 * d] += count[d], to_block[2 * d + 1] += total[d];
+            for (std::size_t d = 0; d < width; ++d)
+                to_block[2 * d] += count[d], to_block[2 * d + 1] += total[d];
         }
 }
 

@@ -1,8 +1,8 @@
 // Small symmetric systems: sums of outer products, Cholesky factorization and solving, without BLAS.
 //
-// Everything is a product of a tall left matrix, transposed, and a tall right one, computed in tiles that stay
-// in registers: ROWS numbers of the left times up to VECTORS vectors of the right. Only tiles on and above the
-// diagonal are computed. What lies below the diagonal in a tile that crosses it is never read.
+// Everything is a product of a tall left matrix, transposed, and a tall right one, computed in tiles that
+// stay in registers: ROWS numbers of the left times up to VECTORS vectors of the right. Only tiles on and
+// above the diagonal are computed. What lies below the diagonal in a tile that crosses it is never read.
 #pragma once
 
 #include "runtime/simd.hpp"
@@ -11,9 +11,11 @@ namespace foretaste::FORETASTE_ISA {
 
 struct Gram {
     static constexpr int lanes = Vector<float>::lanes;
-    static constexpr int rows = lanes == 16 ? 8 : 4;  // of a tile: with 3 vectors and their sums, all registers
+    static constexpr int rows =
+        lanes == 16 ? 8 : 4;  // of a tile: with 3 vectors and their sums, all registers
 
-    static constexpr float pivot_tolerance = 4e-7f;  // a pivot this small beside its diagonal is rounding and no number
+    static constexpr float pivot_tolerance =
+        4e-7f;  // a pivot this small beside its diagonal is rounding and no number
 
     static constexpr int padded(int n) { return (n + lanes - 1) / lanes * lanes; }
 
@@ -21,8 +23,8 @@ struct Gram {
     // them added to `out` are more exact than one long one.
     template <int ROWS, int VECTORS, bool SUBTRACT>
     [[gnu::always_inline]] static void tile(float* out, std::size_t out_stride, const float* left,
-                                            std::size_t left_stride, const float* right, std::size_t right_stride,
-                                            int depth) {
+                                            std::size_t left_stride, const float* right,
+                                            std::size_t right_stride, int depth) {
         vec<float> sums[ROWS][VECTORS] = {};
         for (int t = 0; t < depth; ++t, left += left_stride, right += right_stride) {
             vec<float> across[VECTORS];
@@ -51,13 +53,16 @@ struct Gram {
         for (int c = from; c < to;) {
             const int vectors = (to - c) / lanes;
             if (vectors == 3 || vectors >= 5) {
-                tile<ROWS, 3, SUBTRACT>(out + c, out_stride, left, left_stride, right + c, right_stride, depth);
+                tile<ROWS, 3, SUBTRACT>(out + c, out_stride, left, left_stride, right + c, right_stride,
+                                        depth);
                 c += 3 * lanes;
             } else if (vectors >= 2) {
-                tile<ROWS, 2, SUBTRACT>(out + c, out_stride, left, left_stride, right + c, right_stride, depth);
+                tile<ROWS, 2, SUBTRACT>(out + c, out_stride, left, left_stride, right + c, right_stride,
+                                        depth);
                 c += 2 * lanes;
             } else {
-                tile<ROWS, 1, SUBTRACT>(out + c, out_stride, left, left_stride, right + c, right_stride, depth);
+                tile<ROWS, 1, SUBTRACT>(out + c, out_stride, left, left_stride, right + c, right_stride,
+                                        depth);
                 c += lanes;
             }
         }
@@ -67,7 +72,8 @@ struct Gram {
     static void add_products(float* gram, const float* x, int width, int depth) {
         for (int i = 0; i < width; i += rows) {
             const int from = i / lanes * lanes;
-            if (rows < lanes && from + lanes == width && i == from) {  // the last square: one vector of many rows
+            if (rows < lanes && from + lanes == width &&
+                i == from) {  // the last square: one vector of many rows
                 tile<lanes, 1, false>(gram + i * width + from, width, x + i, width, x + from, width, depth);
                 break;
             }
@@ -75,8 +81,9 @@ struct Gram {
         }
     }
 
-    // Factorize the symmetric matrix in the upper triangle of gram = U' U in place; `inverse` gets 1 / U[j][j].
-    // A pivot that is lost in rounding (the matrix is singular, or nearly) counts as 0: its unknown will be 0.
+    // Factorize the symmetric matrix in the upper triangle of gram = U' U in place; `inverse` gets 1 /
+    // U[j][j]. A pivot that is lost in rounding (the matrix is singular, or nearly) counts as 0: its unknown
+    // will be 0.
     static void factorize(float* gram, float* inverse, int width) {
         for (int i = 0; i < width; ++i) inverse[i] = pivot_tolerance * gram[i * width + i];
         for (int i = 0; i < width; i += rows) {
@@ -125,7 +132,8 @@ struct Gram {
                 for (int k = 0; k < COUNT; ++k) {
                     float rest = b[k * width + i + r];
 #pragma GCC unroll 8
-                    for (int above = 0; above < r; ++above) rest -= block[above * width + i + r] * solved[k][above];
+                    for (int above = 0; above < r; ++above)
+                        rest -= block[above * width + i + r] * solved[k][above];
                     y[k * width + i + r] = solved[k][r] = rest * inverse[i + r];
                 }
             for (int c = i / lanes * lanes; c < width; c += lanes)

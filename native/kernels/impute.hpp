@@ -33,7 +33,8 @@ struct ImputeTile {
             count += load(known + at);
             for (int p = 0; p < parts; ++p) {
                 V difference = own[c] - load(value + at + p * lanes);
-                difference = difference == difference ? difference : V{};  // NaN, a missing cell, counts nothing
+                difference =
+                    difference == difference ? difference : V{};  // NaN, a missing cell, counts nothing
                 sums[p] += difference * difference;
             }
         }
@@ -63,7 +64,8 @@ inline void impute_distances(const ImputeTiles<T>& data, const ImputeReceivers<T
             ImputeTile<T> tile;
             for (std::int64_t from = receivers.starts[r]; from < receivers.starts[r + 1]; from += most) {
                 const std::int64_t left = receivers.starts[r + 1] - from;
-                tile.add(value, known, receivers.column + from, receivers.value + from, static_cast<int>(left < most ? left : most));
+                tile.add(value, known, receivers.column + from, receivers.value + from,
+                         static_cast<int>(left < most ? left : most));
             }
             tile.finish(out + r * data.tiles * donors + t * donors);
         }

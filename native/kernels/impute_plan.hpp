@@ -28,9 +28,9 @@ struct ImputeCells {
     std::vector<std::uint64_t> bits;  // (rows, words), 1 = known
     std::vector<T> greatest;          // of each row, without its sign; infinite if a cell is
 
-    ImputeCells(const T* matrix_, std::size_t rows_, std::size_t columns_)
-        : matrix(matrix_), rows(rows_), columns(columns_), words((columns_ + 63) / 64), bits(rows_ * words),
-          greatest(rows_) {}
+    ImputeCells(const T* matrix, std::size_t rows, std::size_t columns)
+        : matrix(matrix), rows(rows), columns(columns), words((columns + 63) / 64), bits(rows * words),
+          greatest(rows) {}
 
     const std::uint64_t* row_bits(std::size_t row) const { return bits.data() + row * words; }
     const T* row_values(std::size_t row) const { return matrix + row * columns; }
@@ -71,11 +71,11 @@ struct ImputePlan : ImputeCells<T> {
     std::unique_ptr<T[]> tile_value;
     std::unique_ptr<std::uint8_t[]> tile_known;
 
-    ImputePlan(const T* matrix_, std::size_t rows_, std::size_t columns_, int donors_)
-        : Cells(matrix_, rows_, columns_), column_start(columns_ + 1), column_mean(columns_),
-          donors(static_cast<std::size_t>(donors_)), tiles((rows_ + donors - 1) / donors),
-          tile_value(std::make_unique_for_overwrite<T[]>(tiles * columns_ * donors)),
-          tile_known(std::make_unique_for_overwrite<std::uint8_t[]>(tiles * columns_ * donors)) {}
+    ImputePlan(const T* matrix, std::size_t rows, std::size_t columns, int donors)
+        : Cells(matrix, rows, columns), column_start(columns + 1), column_mean(columns),
+          donors(static_cast<std::size_t>(donors)), tiles((rows + donors - 1) / donors),
+          tile_value(std::make_unique_for_overwrite<T[]>(tiles * columns * donors)),
+          tile_known(std::make_unique_for_overwrite<std::uint8_t[]>(tiles * columns * donors)) {}
 
     ImputeTiles<T> data() const { return {tile_value.get(), tile_known.get(), tiles, columns}; }
     std::size_t known() const { return column_row.size(); }
@@ -90,7 +90,8 @@ struct ImputePlan : ImputeCells<T> {
     void finish_columns(T most) {
         for (std::size_t c = 0; c < columns; ++c) column_start[c + 1] += column_start[c];
         column_row.resize(static_cast<std::size_t>(column_start[columns]));
-        if (most > 0) scale = std::ldexp(T{1}, std::min(most_scaled, std::max(-most_scaled, -std::ilogb(most) - 1)));
+        if (most > 0)
+            scale = std::ldexp(T{1}, std::min(most_scaled, std::max(-most_scaled, -std::ilogb(most) - 1)));
     }
 
     // The rows that have each of 64 columns, and the means of these columns.

@@ -49,8 +49,8 @@ template <class T>
 class ImputeRow {
    public:
     ImputeRow(const ImputePlan<T>& plan, int neighbors, bool by_distance)
-        : plan_(plan), neighbors_(neighbors), by_distance_(by_distance), open_bits_(plan.words), cell_(plan.columns),
-          near_(plan.rows), found_(plan.rows), sorted_(plan.rows) {}
+        : plan_(plan), neighbors_(neighbors), by_distance_(by_distance), open_bits_(plan.words),
+          cell_(plan.columns), near_(plan.rows), found_(plan.rows), sorted_(plan.rows) {}
 
     // `near` holds the distances of all donors to a row, or is null if it has no known cell or all.
     void fill(const ImputeCells<T>& receivers, std::size_t row, const T* near, T* out) {
@@ -62,8 +62,9 @@ class ImputeRow {
         }
         for (std::size_t c = 0; c < plan_.columns; ++c) {
             const Cell& cell = cell_[c];
-            out[c] = !std::isnan(own_[c]) ? own_[c]
-                                          : static_cast<T>(cell.count ? cell.sum / cell.weight : plan_.column_mean[c]);
+            out[c] = !std::isnan(own_[c])
+                         ? own_[c]
+                         : static_cast<T>(cell.count ? cell.sum / cell.weight : plan_.column_mean[c]);
         }
     }
 
@@ -75,7 +76,8 @@ class ImputeRow {
     };
 
     static constexpr T all = std::numeric_limits<T>::max();
-    static constexpr double tiny = sizeof(T) == 4 ? 1e-37 : 1e-300;  // below this T loses digits; values are at most 2
+    static constexpr double tiny =
+        sizeof(T) == 4 ? 1e-37 : 1e-300;  // below this T loses digits; values are at most 2
 
     const ImputePlan<T>& plan_;
     const int neighbors_;
@@ -109,12 +111,13 @@ class ImputeRow {
     Donor exact(std::int32_t row) const {
         const std::uint64_t* bits = plan_.row_bits(static_cast<std::size_t>(row));
         const T* value = plan_.row_values(static_cast<std::size_t>(row));
-        const double scale = static_cast<double>(plan_.scale);
+        const auto scale = static_cast<double>(plan_.scale);
         double total = 0;
         int common = 0;
         for (std::size_t w = 0; w < plan_.words; ++w)
             each_bit(own_bits_[w] & bits[w], w * 64, [&](std::size_t c) {
-                const double difference = static_cast<double>(own_[c]) * scale - static_cast<double>(value[c]) * scale;
+                const double difference =
+                    static_cast<double>(own_[c]) * scale - static_cast<double>(value[c]) * scale;
                 total += difference * difference;
                 ++common;
             });
@@ -126,7 +129,8 @@ class ImputeRow {
         Cell& cell = cell_[column];
         if (by_distance_ && donor.distance == 0) cell.same = true;
         if (!cell.same || donor.distance == 0) {
-            cell.sum += weight * static_cast<double>(plan_.row_values(static_cast<std::size_t>(donor.row))[column]);
+            cell.sum +=
+                weight * static_cast<double>(plan_.row_values(static_cast<std::size_t>(donor.row))[column]);
             cell.weight += weight;
         }
         return ++cell.count == neighbors_;
@@ -158,7 +162,8 @@ class ImputeRow {
     // Serve the columns from the nearest donors outwards, in rings of growing size, until so few columns are
     // left that to search each of them is quicker. The sizes decide how long it takes, never what comes out.
     void walk(const T* near) {
-        const double filled = static_cast<double>(plan_.known()) / static_cast<double>(plan_.rows * plan_.columns);
+        const double filled =
+            static_cast<double>(plan_.known()) / static_cast<double>(plan_.rows * plan_.columns);
         const std::size_t stride = plan_.rows / 512 + 1;
         std::size_t sampled = 0;
         for (std::size_t row = 0; row < plan_.rows; row += stride) near_[sampled++] = near[row];
@@ -183,7 +188,8 @@ class ImputeRow {
     std::size_t rows_to_search() const {
         std::int64_t rows = 0;
         for (std::size_t w = 0; w < plan_.words; ++w)
-            each_bit(open_bits_[w], w * 64, [&](std::size_t c) { rows += plan_.column_start[c + 1] - plan_.column_start[c]; });
+            each_bit(open_bits_[w], w * 64,
+                     [&](std::size_t c) { rows += plan_.column_start[c + 1] - plan_.column_start[c]; });
         return static_cast<std::size_t>(rows);
     }
 
@@ -200,7 +206,8 @@ class ImputeRow {
             const double until = last && within == all ? std::numeric_limits<double>::infinity()
                                                        : unseen * (1 - slack_) - tiny;
             auto next = waiting_.begin();
-            while (open_columns_ > 0 && next != waiting_.end() && next->distance < until) add_to_open_columns(*next++);
+            while (open_columns_ > 0 && next != waiting_.end() && next->distance < until)
+                add_to_open_columns(*next++);
             waiting_.erase(waiting_.begin(), next);
         }
     }
@@ -254,7 +261,7 @@ class ImputeRow {
             near_[n] = near[rows[i]];
             n += near_[n] <= all;
         }
-        double until = static_cast<double>(all);
+        auto until = static_cast<double>(all);
         const auto wanted = static_cast<std::size_t>(neighbors_);
         if (n > wanted) {
             std::nth_element(near_.begin(), near_.begin() + (wanted - 1), near_.begin() + n);
@@ -266,7 +273,8 @@ class ImputeRow {
         const auto chosen = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(wanted, waiting_.size()));
         std::partial_sort(waiting_.begin(), chosen, waiting_.end());
         cell_[column] = Cell{};
-        for (auto donor = waiting_.begin(); donor != chosen; ++donor) add_donor(column, *donor, weight_of(*donor));
+        for (auto donor = waiting_.begin(); donor != chosen; ++donor)
+            add_donor(column, *donor, weight_of(*donor));
     }
 };
 

@@ -1,4 +1,5 @@
-// Multiplicative updates of one row's factors, which stay at 0 or above (Lee and Seung 2001; Luo et al. 2014).
+// Multiplicative updates of one row's factors, which stay at 0 or above (Lee and Seung 2001; Luo et al.
+// 2014).
 //
 // With t the rating less both biases, t+ and t- what it lies above and below 0:
 //     x *= sum w t+ q / (sum w (x.q + t-) q + ridge growth x),
@@ -72,13 +73,15 @@ class NmfRow : AlsRow {
 #pragma GCC unroll 4
             for (int c = 0; c < PARTS; ++c) q[c] = load(row + c * lanes), total += x[c] * q[c];
             const float rest = target(rating) - bias_, product = sum<float>(total), error = rest - product;
-            const V up = broadcast(w * (rest > 0 ? rest : 0)), down = broadcast(w * (product - (rest < 0 ? rest : 0)));
+            const V up = broadcast(w * (rest > 0 ? rest : 0)),
+                    down = broadcast(w * (product - (rest < 0 ? rest : 0)));
 #pragma GCC unroll 4
             for (int c = 0; c < PARTS; ++c) above[c] += up * q[c], below[c] += down * q[c];
             squares += static_cast<double>(w) * error * error;
         }
 #pragma GCC unroll 4
-        for (int c = 0; c < PARTS; ++c) store(above_ + c * lanes, above[c]), store(below_ + c * lanes, below[c]);
+        for (int c = 0; c < PARTS; ++c)
+            store(above_ + c * lanes, above[c]), store(below_ + c * lanes, below[c]);
         update_factors();
         return squares;
     }

@@ -1,10 +1,11 @@
 // Which rows of a sparse matrix are most alike: sums over the columns that two rows have in common.
 //
-// Rows (items, say) are ordered by how many entries they have, fewest first, and the entries of a column stand
-// in that order. For one row, the sums with all rows behind it come from walking, in each of its columns, the
-// entries behind its own: every pair of rows is met once. As the rows behind a popular row are few, most of
-// the work stays in a few accumulators that fit into the first cache. The columns of a pair are always added
-// in increasing order, so neither the number of threads nor who asks (one row of the other) changes a bit.
+// Rows (items, say) are ordered by how many entries they have, fewest first, and the entries of a column
+// stand in that order. For one row, the sums with all rows behind it come from walking, in each of its
+// columns, the entries behind its own: every pair of rows is met once. As the rows behind a popular row are
+// few, most of the work stays in a few accumulators that fit into the first cache. The columns of a pair are
+// always added in increasing order, so neither the number of threads nor who asks (one row of the other)
+// changes a bit.
 //
 // This code needs no vector instructions (it waits for memory), so it is compiled once for all processors.
 #pragma once
@@ -47,7 +48,9 @@ struct CosineSums {
     static constexpr bool counted = true;
     double product = 0, common = 0, own_square = 0, other_square = 0;
     bool any() const { return common != 0; }
-    void add(double x, double y) { product += x * y, common += 1, own_square += x * x, other_square += y * y; }
+    void add(double x, double y) {
+        product += x * y, common += 1, own_square += x * x, other_square += y * y;
+    }
 };
 
 struct PearsonSums {
@@ -86,8 +89,9 @@ struct PlainEntries {
     Entry entry(std::int32_t position, V value) const { return {position, value}; }
 };
 
-// or the same where a row may have several entries in a column: each of them meets each of the other row's (of
-// all others, that is `both_sides`), those of the row with the lower number outside, those of the other one inside,
+// or the same where a row may have several entries in a column: each of them meets each of the other row's
+// (of all others, that is `both_sides`), those of the row with the lower number outside, those of the other
+// one inside,
 template <class V>
 struct DuplicateEntries : PlainEntries<V> {
     static constexpr bool distinct = false;
@@ -153,14 +157,15 @@ struct RowPlan {
     std::vector<std::int64_t> column_start;  // (columns + 1)
     std::vector<Entry> entry;                // by column, then position
     std::vector<std::int64_t> row_start;     // by position (rows + 1)
-    std::vector<std::uint32_t> at;           // where the row's entries stand in `entry`, by position, then column
-    std::vector<std::int32_t> column_of;     // and their columns
-    std::vector<double> inverse_norm;        // by position; 0 for a row of zeros
+    std::vector<std::uint32_t> at;  // where the row's entries stand in `entry`, by position, then column
+    std::vector<std::int32_t> column_of;  // and their columns
+    std::vector<double> inverse_norm;     // by position; 0 for a row of zeros
 
     template <class V>
-    RowPlan(const CooMatrix<V>& cells, Form form_)
-        : rows(cells.rows), columns(cells.columns), form(std::move(form_)), order(rows), column_start(columns + 1),
-          entry(cells.size), row_start(rows + 1), at(cells.size), column_of(cells.size), inverse_norm(rows) {
+    RowPlan(const CooMatrix<V>& cells, Form entry_form)
+        : rows(cells.rows), columns(cells.columns), form(std::move(entry_form)), order(rows),
+          column_start(columns + 1), entry(cells.size), row_start(rows + 1), at(cells.size),
+          column_of(cells.size), inverse_norm(rows) {
         const std::vector<std::int32_t> position = positions(cells);
         for (std::size_t e = 0; e < cells.size; ++e) ++column_start[cells.column[e] + 1];
         for (std::size_t c = 0; c < columns; ++c) column_start[c + 1] += column_start[c];
@@ -172,11 +177,11 @@ struct RowPlan {
     // Before `list_rows`; columns may be sorted by several threads at once.
     void sort_column(std::size_t column) {
         const auto from = entry.begin() + column_start[column], to = entry.begin() + column_start[column + 1];
-        const auto before = [](const Entry& a, const Entry& b) { return Form::position(a) < Form::position(b); };
-        if constexpr (Form::distinct)
-            std::sort(from, to, before);
-        else
-            std::stable_sort(from, to, before);
+        const auto before = [](const Entry& a, const Entry& b) {
+            return Form::position(a) < Form::position(b);
+        };
+        if constexpr (Form::distinct) std::sort(from, to, before);
+        else std::stable_sort(from, to, before);
     }
 
     void list_rows() {
@@ -223,8 +228,8 @@ class RowSums {
    public:
     explicit RowSums(const RowPlan<Form>& plan) : plan_(plan), sums_(plan.rows) {}
 
-    // Add up for a row all those behind it (or all others, with `both_sides`), then call use(position, sums) for each
-    // with a column in common, in no particular order.
+    // Add up for a row all those behind it (or all others, with `both_sides`), then call use(position, sums)
+    // for each with a column in common, in no particular order.
     template <class Use>
     void walk(std::size_t position, bool both_sides, Use use) {
         if constexpr (Sums::counted) {
@@ -254,10 +259,8 @@ class RowSums {
 
     template <bool LISTED>
     void add(std::size_t position, bool both_sides) {
-        if constexpr (!Form::distinct)
-            add_repeating<LISTED>(position);
-        else
-            add_distinct<LISTED>(position, both_sides);
+        if constexpr (!Form::distinct) add_repeating<LISTED>(position);
+        else add_distinct<LISTED>(position, both_sides);
     }
 
     template <bool LISTED>
@@ -273,11 +276,13 @@ class RowSums {
             for (std::int64_t own = e; own < next; ++own)
                 for (const Entry* other = from; other < to; ++other)
                     if (other != entry + plan_.at[own] && plan_.order[Form::position(*other)] >= row)
-                        accumulate<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]), sums_.data());
+                        accumulate<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]),
+                                           sums_.data());
             for (const Entry* other = from; other < to; ++other)
                 if (plan_.order[Form::position(*other)] < row)
                     for (std::int64_t own = e; own < next; ++own)
-                        accumulate<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]), sums_.data());
+                        accumulate<LISTED>(other, other + 1, plan_.form.value(entry[plan_.at[own]]),
+                                           sums_.data());
         }
     }
 
@@ -288,11 +293,14 @@ class RowSums {
         Sums* const sums = sums_.data();
         const std::int64_t last = plan_.row_start[position + 1];
         for (std::int64_t e = plan_.row_start[position]; e < last; ++e) {
-            if (e + 3 < last) {  // what stands behind an entry to come is far away: ask for it now, up to 2 kB
+            if (e + 3 <
+                last) {  // what stands behind an entry to come is far away: ask for it now, up to 2 kB
                 const char* address = reinterpret_cast<const char*>(entry + plan_.at[e + 3]);
-                const char* end = reinterpret_cast<const char*>(entry + column_start[plan_.column_of[e + 3] + 1]);
+                const char* end =
+                    reinterpret_cast<const char*>(entry + column_start[plan_.column_of[e + 3] + 1]);
                 // Here, not in a function of its own: GCC 12 takes one that does nothing else for idle.
-                for (end = end - address > 2048 ? address + 2048 : end; address < end; address += 64) __builtin_prefetch(address);
+                for (end = end - address > 2048 ? address + 2048 : end; address < end; address += 64)
+                    __builtin_prefetch(address);
             }
             const std::int64_t own = plan_.at[e];
             const std::int32_t column = plan_.column_of[e];
@@ -306,7 +314,8 @@ class RowSums {
     void accumulate(const Entry* from, const Entry* to, Number x, Sums* sums) {
         const Form& form = plan_.form;
         if constexpr (!LISTED && Form::distinct) {
-            for (; to - from >= 4; from += 4) {  // the positions of a column differ: four at a time hide the latency
+            for (; to - from >= 4;
+                 from += 4) {  // the positions of a column differ: four at a time hide the latency
                 Sums* const at[] = {sums + Form::position(from[0]), sums + Form::position(from[1]),
                                     sums + Form::position(from[2]), sums + Form::position(from[3])};
                 Sums a = *at[0], b = *at[1], c = *at[2], d = *at[3];

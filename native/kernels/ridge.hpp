@@ -30,7 +30,8 @@ inline void ridge_user(const RidgeData& data, std::int64_t user, double* system,
         for (std::size_t a = 0; a < size; ++a) {
             const double weighted = data.weight[r] * static_cast<double>(vector[a]);
             x[a] += weighted * data.target[r];
-            for (std::size_t b = 0; b <= a; ++b) system[a * size + b] += weighted * static_cast<double>(vector[b]);
+            for (std::size_t b = 0; b <= a; ++b)
+                system[a * size + b] += weighted * static_cast<double>(vector[b]);
         }
     }
     if (total == 0) return;

@@ -38,7 +38,8 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
         if (WIDTH != 0 && next != end) {  // the user who comes next: its factors are far away
             const char* address = reinterpret_cast<const char*>(
                 data.user_factors + static_cast<std::size_t>(data.user[next]) * width);
-            for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64) __builtin_prefetch(address + byte, 1);
+            for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64)
+                __builtin_prefetch(address + byte, 1);
         }
         user_row[run] = data.user_factors + static_cast<std::size_t>(user) * width;
         user_bias[run] = data.user_bias[user];
@@ -109,7 +110,8 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
         for (int run = 0; run < RUNS; ++run) {
             q[run] = item_row_of(row[run] + k);
             if constexpr (WIDTH != 0) {
-                const char* address = reinterpret_cast<const char*>(item_row_of(row[run] + k + SgdData<T>::ahead));
+                const char* address =
+                    reinterpret_cast<const char*>(item_row_of(row[run] + k + SgdData<T>::ahead));
                 for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64)
                     __builtin_prefetch(address + byte, 1);
             }
@@ -153,7 +155,8 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
 
 template <class T, int WIDTH, int RUNS>
 double sgd_block_of(const SgdData<T>& data, std::int64_t block) {
-    return data.weight ? sgd_walk<T, WIDTH, RUNS, true>(data, block) : sgd_walk<T, WIDTH, RUNS, false>(data, block);
+    return data.weight ? sgd_walk<T, WIDTH, RUNS, true>(data, block)
+                       : sgd_walk<T, WIDTH, RUNS, false>(data, block);
 }
 
 template <class T>

@@ -24,7 +24,8 @@
 namespace foretaste {
 
 struct SgdPlan {
-    static constexpr std::size_t spare = SgdData<float>::ahead;  // positions behind the last item, which the kernel fetches ahead
+    static constexpr std::size_t spare =
+        SgdData<float>::ahead;  // positions behind the last item, which the kernel fetches ahead
     std::int64_t grid, users, items;
     std::vector<std::int32_t> user_order, item_order;
     std::vector<std::int32_t> order;  // the rows as given, in the order of the blocks
@@ -33,11 +34,13 @@ struct SgdPlan {
     std::vector<float> value, weight;
 
     SgdPlan(const std::int32_t* u, const std::int32_t* i, const float* v, const float* w, std::size_t n,
-            std::int64_t users_, std::int64_t items_, std::int64_t grid_)
-        : grid(grid_), users(users_), items(items_), order(n), user(n), item(n + spare), value(n), weight(w ? n : 0) {
+            std::int64_t users, std::int64_t items, std::int64_t grid)
+        : grid(grid), users(users), items(items), order(n), user(n), item(n + spare), value(n),
+          weight(w ? n : 0) {
         const std::vector<std::int32_t> user_group = groups(u, n, users), item_group = groups(i, n, items);
         user_order = together(user_group), item_order = together(item_group);
-        const std::vector<std::int32_t> user_position = inverse(user_order), item_position = inverse(item_order);
+        const std::vector<std::int32_t> user_position = inverse(user_order),
+                                        item_position = inverse(item_order);
         std::vector<std::int64_t> starts(users + 1);
         std::vector<std::int32_t> by_user(n), cell(n), within(n);
         group_rows(u, n, users, starts.data(), by_user.data());
@@ -56,8 +59,9 @@ struct SgdPlan {
 
     // Run visit(block) for every block of an epoch, as far as `stop` allows; called by the pool's threads.
     template <class Visit>
-    static void walk(std::size_t task, std::int64_t grid, std::atomic<bool>* done, const Stop& stop, Visit visit) {
-        const std::int64_t stage = task / grid, i = task % grid;
+    static void walk(std::size_t task, std::int64_t grid, std::atomic<bool>* done, const Stop& stop,
+                     Visit visit) {
+        const auto number = static_cast<std::int64_t>(task), stage = number / grid, i = number % grid;
         if (stage > 0) {
             const std::int64_t before = (stage - 1) * grid;
             for (const std::int64_t needed : {before + i, before + (i + 1) % grid}) {
@@ -85,7 +89,8 @@ struct SgdPlan {
             runs.push_back({r, end - r});
             r = end;
         }
-        std::stable_sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.length > b.length; });
+        std::stable_sort(runs.begin(), runs.end(),
+                         [](const Run& a, const Run& b) { return a.length > b.length; });
         std::vector<std::int32_t> sorted;
         sorted.reserve(to - from);
         for (const Run& run : runs)
@@ -113,7 +118,8 @@ struct SgdPlan {
         for (std::size_t r = 0; r < n; ++r) ++count[index[r]];
         std::vector<std::int32_t> by_count(size), group(size);
         std::iota(by_count.begin(), by_count.end(), 0);
-        std::stable_sort(by_count.begin(), by_count.end(), [&](auto a, auto b) { return count[a] > count[b]; });
+        std::stable_sort(by_count.begin(), by_count.end(),
+                         [&](auto a, auto b) { return count[a] > count[b]; });
         for (const std::int32_t one : by_count) {
             const auto least = std::min_element(load.begin(), load.end());  // the first of equals
             group[one] = static_cast<std::int32_t>(least - load.begin());

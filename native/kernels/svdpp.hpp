@@ -1,7 +1,7 @@
 // Matrix factorization with implicit feedback (SVD++), in time if wanted (timeSVD++): one user's ratings.
 //
-// What a user rated counts by z = |N|^-1/2 * (the sum of the implicit factors y of those items), and every rating
-// of the user moves all of these y by the same step, |N|^-1/2 * rate * error * q. So z itself moves by
+// What a user rated counts by z = |N|^-1/2 * (the sum of the implicit factors y of those items), and every
+// rating of the user moves all of these y by the same step, |N|^-1/2 * rate * error * q. So z itself moves by
 // rate * error * q, and the sum over |N| items need not be taken anew for each rating: z is summed once when
 // the user's visit begins and learned like the user's factors, and what it learned is given to the y when the
 // visit ends. That is the same algorithm in |N| steps a visit instead of |N|^2.
@@ -41,18 +41,23 @@ struct SvdppTimeTerms {
         return value;
     }
 
-    // How much is left of a number drawn to 0 by a step, `damping` being shared by all its rows; never below 0.
-    static T shrinkage(T weight, T rate, T damping) { return rate == 0 ? T(1) : weight / (weight + rate * damping); }
+    // How much is left of a number drawn to 0 by a step, `damping` being shared by all its rows; never below
+    // 0.
+    static T shrinkage(T weight, T rate, T damping) {
+        return rate == 0 ? T(1) : weight / (weight + rate * damping);
+    }
 
     // The user's own numbers at once; the item's bin as a step, which is returned.
     T learn(T rate, T error) const {
         if (time.drift_bias) {
             T& drift = time.drift_bias[user];
-            drift = (drift + rate * error * deviation) * shrinkage(time.user_weight[user], rate, time.drift_damping);
+            drift = (drift + rate * error * deviation) *
+                    shrinkage(time.user_weight[user], rate, time.drift_damping);
         }
         if (time.session_bias) {
             T& session = time.session_bias[time.session[row]];
-            session = (session + rate * error) * shrinkage(time.session_weight[time.session[row]], rate, time.session_damping);
+            session = (session + rate * error) *
+                      shrinkage(time.session_weight[time.session[row]], rate, time.session_damping);
         }
         if (!time.bin_bias) return 0;
         const T bin = time.bin_bias[time.bin[row]];
@@ -62,15 +67,18 @@ struct SvdppTimeTerms {
 
 // WIDTH = 0: a width known only at run time; then the user's factors stay in `scratch`, (2, width), aligned.
 template <class T, int WIDTH, bool TIMED, bool DRIFTING>
-[[gnu::noinline]] double svdpp_walk(const SvdppData<T> data, const SvdppRound<T> round, std::int64_t position, T* scratch) {
+[[gnu::noinline]] double svdpp_walk(const SvdppData<T> data, const SvdppRound<T> round, std::int64_t position,
+                                    T* scratch) {
     using V = vec<T>;
     constexpr int lanes = Vector<T>::lanes, known_parts = WIDTH ? WIDTH / lanes : 1;
     const int width = WIDTH ? WIDTH : data.width, parts = width / lanes;
-    const std::int64_t from = data.start[position], to = data.start[position + 1], slot = position - round.first;
+    const std::int64_t from = data.start[position], to = data.start[position + 1],
+                       slot = position - round.first;
     const std::int32_t user = data.user[position];
     const std::int32_t* const item = data.item;
     T* const user_row = data.user_factors + static_cast<std::size_t>(user) * width;
-    T* const drift_row = DRIFTING ? data.time.drift_factors + static_cast<std::size_t>(user) * width : nullptr;
+    T* const drift_row =
+        DRIFTING ? data.time.drift_factors + static_cast<std::size_t>(user) * width : nullptr;
     T* const shared_step = round.shared_step + slot * width;
     const T norm = 1 / __builtin_sqrt(static_cast<T>(to - from));
     V own_registers[known_parts], shared_registers[known_parts];
@@ -81,7 +89,8 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
     for (int c = 0; c < parts; ++c) own[c] = load(user_row + c * lanes), shared[c] = V{};
     for (std::int64_t r = from; r < to; ++r) {
         const T* y = data.implicit_factors + static_cast<std::size_t>(item[r]) * width;
-        prefetch_row(data.implicit_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width, width, 0);
+        prefetch_row(data.implicit_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width,
+                     width, 0);
 #pragma GCC unroll 32
         for (int c = 0; c < parts; ++c) shared[c] += load(y + c * lanes);
     }
@@ -96,7 +105,8 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
     for (std::int64_t r = from; r < to; ++r) {
         const T* q = data.item_factors + static_cast<std::size_t>(item[r]) * width;
         T* const q_step = round.item_step + static_cast<std::size_t>(r - data.start[round.first]) * width;
-        prefetch_row(data.item_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width, width, 0);
+        prefetch_row(data.item_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width,
+                     width, 0);
         const T weight = data.weight ? data.weight[r] : T(1), rate = data.learning_rate * weight;
         const SvdppTimeTerms<T> time_terms{data.time, user, r};
         const V deviation = broadcast(DRIFTING ? time_terms.deviation : T(0));
@@ -119,8 +129,11 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
         const T decay = rate * data.regularization, shared_rate = data.implicit_rate * weight;
         const T one_shared_decay = 1 - shared_rate * data.implicit_regularization;
         const V step = broadcast(rate * error), kept = broadcast(1 - decay), decayed = broadcast(decay);
-        const V step_of_shared = broadcast(shared_rate * error), decay_of_shared = broadcast(one_shared_decay);
-        const V drift_decay = broadcast(DRIFTING ? time_terms.shrinkage(data.time.user_weight[user], rate, data.time.drift_damping) : T(1));
+        const V step_of_shared = broadcast(shared_rate * error),
+                decay_of_shared = broadcast(one_shared_decay);
+        const V drift_decay = broadcast(
+            DRIFTING ? time_terms.shrinkage(data.time.user_weight[user], rate, data.time.drift_damping)
+                     : T(1));
         round.bias_step[r - data.start[round.first]] = rate * error - decay * item_bias;
         user_bias = user_bias * (1 - decay) + rate * error;
         shared_decay *= one_shared_decay;
@@ -130,7 +143,8 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
             const V old = load(q + c * lanes);
             store(q_step + c * lanes, step * user_vector(c) - decayed * old);
             if constexpr (DRIFTING)
-                store(drift_row + c * lanes, (load(drift_row + c * lanes) + step * deviation * old) * drift_decay);
+                store(drift_row + c * lanes,
+                      (load(drift_row + c * lanes) + step * deviation * old) * drift_decay);
             own[c] = own[c] * kept + step * old;
             shared[c] = shared[c] * decay_of_shared + step_of_shared * old;
         }
@@ -147,7 +161,8 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
 }
 
 template <class T, int WIDTH>
-double svdpp_visit_of(const SvdppData<T>& data, const SvdppRound<T>& round, std::int64_t position, T* scratch) {
+double svdpp_visit_of(const SvdppData<T>& data, const SvdppRound<T>& round, std::int64_t position,
+                      T* scratch) {
     if (data.start[position] == data.start[position + 1]) return 0;
     if (data.time.drift_factors) return svdpp_walk<T, WIDTH, true, true>(data, round, position, scratch);
     if (data.time.drift_bias || data.time.bin_bias || data.time.session_bias)
@@ -168,7 +183,8 @@ double svdpp_visit(const SvdppData<T>& data, const SvdppRound<T>& round, std::in
 }
 
 // The first of the rows [from, to) whose item is at least `low`; items increase.
-inline std::int64_t first_row_from(const std::int32_t* item, std::int64_t from, std::int64_t to, std::int32_t low) {
+inline std::int64_t first_row_from(const std::int32_t* item, std::int64_t from, std::int64_t to,
+                                   std::int32_t low) {
     while (from < to) {
         const std::int64_t middle = from + (to - from) / 2;
         if (item[middle] < low) from = middle + 1;

@@ -1,9 +1,9 @@
 // The order in which SVD++ visits users, the same at any number of threads.
 //
-// Users are visited in rounds of `together`. Visits of a round read items as they were when it began, so they can
-// be made at the same time; then the round's steps are added to the items, and parts of the items can be served
-// at the same time. The next round waits for that. Few users a round, because each of them moves the implicit
-// factors as if it were alone: with hundreds together the common part of the steps would overshoot.
+// Users are visited in rounds of `together`. Visits of a round read items as they were when it began, so they
+// can be made at the same time; then the round's steps are added to the items, and parts of the items can be
+// served at the same time. The next round waits for that. Few users a round, because each of them moves the
+// implicit factors as if it were alone: with hundreds together the common part of the steps would overshoot.
 #pragma once
 
 #include <algorithm>
@@ -32,16 +32,19 @@ struct SvdppPlan {
     std::int64_t users, items;
     std::vector<std::int32_t> visits;  // the user at each position
     std::vector<std::int32_t> order;   // the rows as given, by position, then item
-    std::vector<std::int64_t> start, item_end;  // rows of each position; how many rows the items up to each have
+    std::vector<std::int64_t> start,
+        item_end;  // rows of each position; how many rows the items up to each have
     std::vector<std::int32_t> item, bin, session;
     std::vector<float> value, weight, deviation;
     std::vector<float> user_weight, bin_weight, session_weight;  // sums over the rows of each
     std::int64_t bins, sessions, most_rows = 0;                  // rows of the longest round
 
     SvdppPlan(const std::int32_t* u, const std::int32_t* i, const float* v, const float* w, std::size_t n,
-              std::int64_t users_, std::int64_t items_, const std::int32_t* visits_, const SvdppTimeColumns& times)
-        : users(users_), items(items_), visits(visits_, visits_ + users_), order(n), start(users_ + 1),
-          item_end(items_), item(n + SvdppData<float>::ahead), value(n), weight(w ? n : 0), bins(times.bins), sessions(times.sessions) {
+              std::int64_t users, std::int64_t items, const std::int32_t* visits,
+              const SvdppTimeColumns& times)
+        : users(users), items(items), visits(visits, visits + users), order(n), start(users + 1),
+          item_end(items), item(n + SvdppData<float>::ahead), value(n), weight(w ? n : 0), bins(times.bins),
+          sessions(times.sessions) {
         std::vector<std::int32_t> position_of(users), by_item(n), position(n), within(n);
         std::vector<std::int64_t> item_start(items + 1);
         for (std::int64_t p = 0; p < users; ++p) position_of[visits[p]] = static_cast<std::int32_t>(p);
@@ -64,7 +67,7 @@ struct SvdppPlan {
     // Where the items are cut so that each of `parts` has about as many rows: parts + 1 positions.
     std::vector<std::int32_t> cuts(int parts) const {
         std::vector<std::int32_t> cut(parts + 1, 0);
-        const std::int64_t rows = static_cast<std::int64_t>(order.size());
+        const auto rows = static_cast<std::int64_t>(order.size());
         for (int p = 1; p < parts; ++p) {
             const auto at = std::lower_bound(item_end.begin(), item_end.end(), rows * p / parts);
             cut[p] = static_cast<std::int32_t>(at - item_end.begin());
@@ -84,31 +87,36 @@ struct SvdppPlan {
         }
         if (times.bin) {
             bin.resize(n), bin_weight.resize(bins);
-            for (std::size_t r = 0; r < n; ++r) bin[r] = times.bin[order[r]], bin_weight[bin[r]] += weight_of(r);
+            for (std::size_t r = 0; r < n; ++r)
+                bin[r] = times.bin[order[r]], bin_weight[bin[r]] += weight_of(r);
         }
         if (times.session) {
             session.resize(n), session_weight.resize(sessions);
-            for (std::size_t r = 0; r < n; ++r) session[r] = times.session[order[r]], session_weight[session[r]] += weight_of(r);
+            for (std::size_t r = 0; r < n; ++r)
+                session[r] = times.session[order[r]], session_weight[session[r]] += weight_of(r);
         }
     }
 };
 
-// The tasks of an epoch and which are done: a visit waits for the round before, a part of the items for its round.
+// The tasks of an epoch and which are done: a visit waits for the round before, a part of the items for its
+// round.
 //
-// Rounds are short, so a thread that the machine does not let run holds up all others. A thread that has waited
-// for long a few times therefore leaves the rest of the epoch to the others: no result depends on it.
+// Rounds are short, so a thread that the machine does not let run holds up all others. A thread that has
+// waited for long a few times therefore leaves the rest of the epoch to the others: no result depends on it.
 class SvdppSchedule {
    public:
     SvdppSchedule(const SvdppPlan& plan, int parts)
         : parts_(parts), tasks_(plan.rounds() * (SvdppPlan::together + parts)), working_(parts),
           long_wait_(1'000'000 + 200 * plan.most_rows), rounds_(std::make_unique<Round[]>(plan.rounds())) {}
 
-    // Run visit(round, k) and share(round, part) for the next task, as far as `stop` allows, until there is none.
+    // Run visit(round, k) and share(round, part) for the next task, as far as `stop` allows, until there is
+    // none.
     template <class Visit, class Share>
     void work(const Stop& stop, Visit visit, Share share) {
         int long_waits = 0;
         while (!stop.load(std::memory_order_relaxed)) {
-            const std::int64_t task = next_.fetch_add(1);  // in increasing order: whoever waits, waits for others
+            const std::int64_t task =
+                next_.fetch_add(1);  // in increasing order: whoever waits, waits for others
             if (task >= tasks_) return;
             const std::int64_t each = SvdppPlan::together + parts_, round = task / each, k = task % each;
             if (k < SvdppPlan::together) {
@@ -153,7 +161,8 @@ class SvdppSchedule {
     std::int64_t tasks_;
     std::atomic<std::int64_t> next_{0};
     std::atomic<int> working_;
-    std::chrono::nanoseconds long_wait_;  // longer than the longest round takes, so that it was not the work that took so long
+    std::chrono::nanoseconds
+        long_wait_;  // longer than the longest round takes, so that it was not the work that took so long
     std::unique_ptr<Round[]> rounds_;
 };
 

@@ -46,8 +46,12 @@ struct Norms {
     double own, other;  // inverse
 };
 
-inline double similarity_of(const ProductSums& s, const Norms& inverse) { return s.product * (inverse.own * inverse.other); }
-inline double similarity_of(const CountedSums& s, const Norms& inverse) { return s.product * (inverse.own * inverse.other); }
+inline double similarity_of(const ProductSums& s, const Norms& inverse) {
+    return s.product * (inverse.own * inverse.other);
+}
+inline double similarity_of(const CountedSums& s, const Norms& inverse) {
+    return s.product * (inverse.own * inverse.other);
+}
 inline double similarity_of(const CosineSums& s, const Norms&) {
     const double norms = std::sqrt(s.own_square * s.other_square);
     return norms > 0 ? s.product / norms : 0;
@@ -90,7 +94,8 @@ inline std::size_t choose_best(Candidate* found, std::size_t count, std::size_t 
 class NeighborCandidates {
    public:
     NeighborCandidates(std::size_t rows, std::size_t keep)
-        : keep_(keep), capacity_(capacity(keep)), candidate_(new Candidate[rows * capacity_]), count_(rows), worst_(rows) {}
+        : keep_(keep), capacity_(capacity(keep)), candidate_(new Candidate[rows * capacity_]), count_(rows),
+          worst_(rows) {}
 
     static std::size_t capacity(std::size_t keep) { return keep + keep / 2 + 8; }
 
@@ -142,10 +147,10 @@ struct ColumnLists {
 // What a row is predicted to have in a column: the mean of its nearest rows there, weighted by similarity.
 class NeighborMean {
    public:
-    NeighborMean(const NeighborLists& lists, const ColumnLists& columns, std::size_t rows, std::size_t neighbors,
-                 std::size_t min_neighbors, double damping)
-        : lists_(lists), columns_(columns), neighbors_(neighbors), min_neighbors_(min_neighbors), damping_(damping),
-          value_(rows, std::numeric_limits<float>::quiet_NaN()) {}
+    NeighborMean(const NeighborLists& lists, const ColumnLists& columns, std::size_t rows,
+                 std::size_t neighbors, std::size_t min_neighbors, double damping)
+        : lists_(lists), columns_(columns), neighbors_(neighbors), min_neighbors_(min_neighbors),
+          damping_(damping), value_(rows, std::numeric_limits<float>::quiet_NaN()) {}
 
     ~NeighborMean() = default;
     NeighborMean(const NeighborMean&) = delete;
@@ -177,7 +182,7 @@ class NeighborMean {
         for (std::int64_t e = lists_.start[row]; e < end && count < neighbors_; ++e) {
             const float value = value_[lists_.other[e]];
             if (std::isnan(value)) continue;
-            const double similarity = static_cast<double>(lists_.similarity[e]);
+            const auto similarity = static_cast<double>(lists_.similarity[e]);
             total += similarity * static_cast<double>(value);
             weight += std::fabs(similarity);
             ++count;

@@ -1,10 +1,10 @@
 // The best items of a block of users: scores in register tiles, and only what passes the user's least kept
 // score is looked at further.
 //
-// A panel of items is packed factor by factor, so that it stays in the first cache while the block's users pass
-// by, some at a time. A score is the item's bias and then its products in the order of the factors, whatever
-// the position of user and item: the same bits in any block. A score that is no number, or minus infinity, is
-// never among the best.
+// A panel of items is packed factor by factor, so that it stays in the first cache while the block's users
+// pass by, some at a time. A score is the item's bias and then its products in the order of the factors,
+// whatever the position of user and item: the same bits in any block. A score that is no number, or minus
+// infinity, is never among the best.
 #pragma once
 
 #include "runtime/kernels.hpp"
@@ -15,7 +15,8 @@ namespace foretaste::FORETASTE_ISA {
 struct TopkTile {
     using V = vec<float>;
     static constexpr int lanes = Vector<float>::lanes;
-    static constexpr int users = FORETASTE_VECTOR_BYTES == 64 ? 8 : 4;  // with `parts`: what the registers hold
+    static constexpr int users =
+        FORETASTE_VECTOR_BYTES == 64 ? 8 : 4;  // with `parts`: what the registers hold
     static constexpr int parts = 3;
     static constexpr int items = parts * lanes;
 };
@@ -28,7 +29,9 @@ struct TopkHeap {
     bool worse(std::size_t a, float other, std::int32_t other_item) const {
         return score[a] < other || (score[a] == other && item[a] > other_item);
     }
-    void put(std::size_t position, float value, std::int32_t which) const { score[position] = value, item[position] = which; }
+    void put(std::size_t position, float value, std::int32_t which) const {
+        score[position] = value, item[position] = which;
+    }
 
     // Put one more where `size` are kept already.
     void add(std::size_t size, float value, std::int32_t which) const {
@@ -80,10 +83,10 @@ inline void topk_pack(const TopkItems& items, std::size_t from, float* packed, f
 
 // Look at the scores of one user that passed; `lanes` has a bit for each.
 [[gnu::noinline]] inline void topk_insert(const TopkItems& items, std::size_t from, const TopkUsers& users,
-                                        std::size_t user, const float* score, std::uint64_t lanes) {
+                                          std::size_t user, const float* score, std::uint64_t lanes) {
     const TopkHeap best{users.score + user * users.keep, users.item + user * users.keep};
     const std::uint64_t* const seen = users.seen == nullptr ? nullptr : users.seen + user * users.words;
-    std::size_t size = static_cast<std::size_t>(users.kept[user]);
+    auto size = static_cast<std::size_t>(users.kept[user]);
     float least = users.least[user];
     for (; lanes != 0; lanes &= lanes - 1) {
         const int lane = __builtin_ctzll(lanes);
@@ -104,7 +107,8 @@ inline void topk_pack(const TopkItems& items, std::size_t from, float* packed, f
 // Score the items [from, from + a panel) for all users of the block.
 inline void topk_panel(const TopkItems& items, std::size_t from, const TopkUsers& users, float* packed) {
     using V = TopkTile::V;
-    constexpr int rows = TopkTile::users, parts = TopkTile::parts, lanes = TopkTile::lanes, width = TopkTile::items;
+    constexpr int rows = TopkTile::users, parts = TopkTile::parts, lanes = TopkTile::lanes,
+                  width = TopkTile::items;
     alignas(64) float bias[width], scores[rows][width];
     topk_pack(items, from, packed, bias);
     const int factors = items.width;
@@ -129,7 +133,8 @@ inline void topk_panel(const TopkItems& items, std::size_t from, const TopkUsers
             const V least = broadcast(users.least[first + r]);
             passed[r] = 0;
 #pragma GCC unroll 4
-            for (int c = 0; c < parts; ++c) passed[r] |= std::uint64_t{above(sum[r][c], least)} << (c * lanes);
+            for (int c = 0; c < parts; ++c)
+                passed[r] |= std::uint64_t{above(sum[r][c], least)} << (c * lanes);
             any |= passed[r];
         }
         if (any == 0) continue;
@@ -141,9 +146,10 @@ inline void topk_panel(const TopkItems& items, std::size_t from, const TopkUsers
     }
 }
 
-// The best of a row of scores that are known; returns how many there are. `item` names them, or null: their positions.
-inline std::size_t topk_row(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep, float* score,
-                            std::int32_t* chosen) {
+// The best of a row of scores that are known; returns how many there are. `item` names them, or null: their
+// positions.
+inline std::size_t topk_row(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep,
+                            float* score, std::int32_t* chosen) {
     using V = TopkTile::V;
     constexpr std::size_t lanes = TopkTile::lanes;
     const TopkHeap best{score, chosen};
@@ -170,6 +176,8 @@ inline std::size_t topk_row(const float* row, const std::int32_t* item, std::siz
     return size;
 }
 
-inline void topk_sort(float* score, std::int32_t* item, std::size_t size) { TopkHeap{score, item}.sort(size); }
+inline void topk_sort(float* score, std::int32_t* item, std::size_t size) {
+    TopkHeap{score, item}.sort(size);
+}
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -38,7 +38,7 @@ inline void check(bool ok, const char* what) {
 template <class Index>
 void check_range(const In<Index>& array, std::int64_t low, std::int64_t high, const char* what) {
     const Index* index = array.data();
-    Index least = static_cast<Index>(high), most = static_cast<Index>(low);
+    auto least = static_cast<Index>(high), most = static_cast<Index>(low);
     for (std::size_t i = 0; i < array.size(); ++i) {
         least = index[i] < least ? index[i] : least;
         most = index[i] > most ? index[i] : most;
@@ -46,7 +46,8 @@ void check_range(const In<Index>& array, std::int64_t low, std::int64_t high, co
     check(array.size() == 0 || (least >= low && most < high), what);
 }
 
-// Groups one behind another: starts that rise from 0 to the number of rows; returns how many groups there are.
+// Groups one behind another: starts that rise from 0 to the number of rows; returns how many groups there
+// are.
 inline std::size_t check_starts(const In<std::int64_t>& starts, std::size_t rows) {
     const char* const what = "starts must rise from 0 to the number of rows";
     check(starts.size() >= 1 && starts(0) == 0, what);

@@ -19,7 +19,7 @@ class GrowableArray {
     T* extend(std::size_t count) {
         if (size_ + count > capacity_) {
             std::size_t capacity = std::max(size_ + count, capacity_ + capacity_ / 2);
-            if (capacity * sizeof(T) > small_) capacity = std::max(capacity, large_ / sizeof(T));
+            if (capacity * sizeof(T) > small_bytes) capacity = std::max(capacity, large_bytes / sizeof(T));
             void* moved = std::realloc(data_.get(), capacity * sizeof(T));
             if (moved == nullptr) throw std::bad_alloc();
             (void)data_.release();
@@ -44,7 +44,7 @@ class GrowableArray {
     }
 
    private:
-    static constexpr std::size_t small_ = std::size_t{1} << 20, large_ = std::size_t{1} << 26;
+    static constexpr std::size_t small_bytes = std::size_t{1} << 20, large_bytes = std::size_t{1} << 26;
 
     struct Free {
         void operator()(T* data) const { std::free(data); }

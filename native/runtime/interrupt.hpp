@@ -1,5 +1,6 @@
 // Work done by the thread that calls, without the GIL; now and then it asks whether Ctrl-C was pressed.
-// For work that goes step by step: no crew is woken for it, so that one prediction costs no more than its sums.
+// For work that goes step by step: no crew is woken for it, so that one prediction costs no more than its
+// sums.
 #pragma once
 
 #include <chrono>

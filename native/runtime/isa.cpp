@@ -1,13 +1,13 @@
 // Compiled once for each instruction set; see CMakeLists.txt.
 #include "kernels/als.hpp"
 #include "kernels/impute.hpp"
-#include "runtime/kernels.hpp"
 #include "kernels/sgd.hpp"
+#include "kernels/svdpp.hpp"
+#include "kernels/topk.hpp"
+#include "runtime/kernels.hpp"
 #include "surprise/factors.hpp"
 #include "surprise/nmf.hpp"
 #include "surprise/svdpp.hpp"
-#include "kernels/svdpp.hpp"
-#include "kernels/topk.hpp"
 
 #define FORETASTE_TEXT_(word) #word
 #define FORETASTE_TEXT(word) FORETASTE_TEXT_(word)
@@ -26,8 +26,17 @@ const Kernels table{
     &impute_distances<double>,
     &als_memory,
     &als_row,
-    TopkTile::users, TopkTile::items, &topk_panel, &topk_sort, &topk_row,
-    Vector<double>::lanes, &dot_pairs<double>, &surprise_svd, &surprise_svdpp, &surprise_nmf_user, &surprise_nmf_item,
+    TopkTile::users,
+    TopkTile::items,
+    &topk_panel,
+    &topk_sort,
+    &topk_row,
+    Vector<double>::lanes,
+    &dot_pairs<double>,
+    &surprise_svd,
+    &surprise_svdpp,
+    &surprise_nmf_user,
+    &surprise_nmf_item,
 };
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -12,9 +12,9 @@ namespace foretaste {
 template <class T>
 struct SgdData {
     static constexpr int ahead = 4;  // rows whose item is fetched before its use
-    const std::int64_t* block;  // where each block's rows start, grid * grid + 1
-    const std::int32_t* user;   // rows sorted by block, then user
-    const std::int32_t* item;   // and `ahead` more positions, holding 0
+    const std::int64_t* block;       // where each block's rows start, grid * grid + 1
+    const std::int32_t* user;        // rows sorted by block, then user
+    const std::int32_t* item;        // and `ahead` more positions, holding 0
     const T* value;
     const T* weight;  // or null: all 1
     T* user_factors;  // (users, width), aligned to nothing
@@ -41,12 +41,12 @@ struct DotData {
 // What time adds to SVD++ (timeSVD++); each part is missing where its table is null.
 template <class T>
 struct SvdppTime {
-    const T* deviation;       // of each row: how far it lies from the user's mean time
-    const std::int32_t* bin;  // of each row: the item's bin
+    const T* deviation;           // of each row: how far it lies from the user's mean time
+    const std::int32_t* bin;      // of each row: the item's bin
     const std::int32_t* session;  // of each row: the user's session
     const T *user_weight, *bin_weight, *session_weight;  // the sums of the weights of their rows
-    T* drift_bias;                                   // (users)
-    T* drift_factors;                                // (users, width); never without drift_bias
+    T* drift_bias;                                       // (users)
+    T* drift_factors;                                    // (users, width); never without drift_bias
     T* bin_bias;
     T* session_bias;
     T drift_damping, bin_damping, session_damping;
@@ -56,9 +56,10 @@ struct SvdppTime {
 template <class T>
 struct SvdppData {
     static constexpr int ahead = 4;  // rows whose item is fetched before its use
-    const std::int64_t* start;  // where the rows of the user at each position of the order of visits start, users + 1
-    const std::int32_t* user;   // the user at each position
-    const std::int32_t* item;   // of each row, increasing within a user; and `ahead` more positions, holding 0
+    const std::int64_t*
+        start;  // where the rows of the user at each position of the order of visits start, users + 1
+    const std::int32_t* user;  // the user at each position
+    const std::int32_t* item;  // of each row, increasing within a user; and `ahead` more positions, holding 0
     const T* value;
     const T* weight;      // or null: all 1
     T* user_factors;      // (users, width), aligned to nothing
@@ -80,7 +81,7 @@ struct SvdppRound {
     T* bias_step;              // (rows)
     T* bin_step;               // (rows), or null without bins
     T* shared_step;            // (last - first, width): what each implicit factor of a user's items gets
-    T* decay;                   // (last - first): by what it is multiplied before
+    T* decay;                  // (last - first): by what it is multiplied before
 };
 
 // Rows cut into tiles of donors; see kernels/impute.hpp.
@@ -132,11 +133,11 @@ struct TopkItems {
 
 // A block of users and their best items so far.
 struct TopkUsers {
-    const float* factors;       // (tiles of users, width, users of a tile), the last tile filled up with zeros
-    float* least;               // (users, filled up): only a higher score is of interest; infinity where filled up
-    std::int32_t* kept;         // (users): how many are kept
-    float* score;               // (users, keep)
-    std::int32_t* item;         // (users, keep)
+    const float* factors;  // (tiles of users, width, users of a tile), the last tile filled up with zeros
+    float* least;          // (users, filled up): only a higher score is of interest; infinity where filled up
+    std::int32_t* kept;    // (users): how many are kept
+    float* score;          // (users, keep)
+    std::int32_t* item;    // (users, keep)
     const std::uint64_t* seen;  // (users, words), a bit for each item that is left out; or null
     std::size_t count, keep, words;
 };
@@ -145,18 +146,21 @@ struct Kernels {
     const char* isa;
     double (*sgd_block)(const SgdData<float>&, std::int64_t block);
     void (*dot_pairs)(const DotData<float>&, std::size_t from, std::size_t to, float* out);
-    double (*svdpp_visit)(const SvdppData<float>&, const SvdppRound<float>&, std::int64_t position, float* scratch);
-    void (*svdpp_share)(const SvdppData<float>&, const SvdppRound<float>&, std::int32_t low, std::int32_t high);
+    double (*svdpp_visit)(const SvdppData<float>&, const SvdppRound<float>&, std::int64_t position,
+                          float* scratch);
+    void (*svdpp_share)(const SvdppData<float>&, const SvdppRound<float>&, std::int32_t low,
+                        std::int32_t high);
     int impute_tile;  // donors of a tile; the distances of a receiver take tiles * donors numbers
     void (*impute_distances)(const ImputeTiles<float>&, const ImputeReceivers<float>&, float* out);
     void (*impute_distances_double)(const ImputeTiles<double>&, const ImputeReceivers<double>&, double* out);
     std::size_t (*als_memory)(const AlsData&);  // floats of memory that als_row needs, aligned to 64 bytes
     double (*als_row)(const AlsData&, std::int64_t row, float* memory);
     int topk_users, topk_items;  // of a tile
-    void (*topk_panel)(const TopkItems&, std::size_t from, const TopkUsers&, float* packed);  // (width, topk_items)
+    void (*topk_panel)(const TopkItems&, std::size_t from, const TopkUsers&,
+                       float* packed);  // (width, topk_items)
     void (*topk_sort)(float* score, std::int32_t* item, std::size_t size);
-    std::size_t (*topk_row)(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep, float* score,
-                            std::int32_t* chosen);
+    std::size_t (*topk_row)(const float* row, const std::int32_t* item, std::size_t n, std::size_t keep,
+                            float* score, std::int32_t* chosen);
     int double_lanes;  // float64 numbers of a vector
     void (*dot_pairs_double)(const DotData<double>&, std::size_t from, std::size_t to, double* out);
     void (*surprise_svd)(const SurpriseSgd&, std::int64_t from, std::int64_t to);

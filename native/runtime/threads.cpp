@@ -77,8 +77,8 @@ bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::siz
     if (static_cast<std::size_t>(threads) > tasks) threads = static_cast<int>(tasks);
     struct Lease {
         Pool& pool;
-        WorkerGroup* group;
-        explicit Lease(Pool& from) : pool(from), group(nullptr) {
+        WorkerGroup* group = nullptr;
+        explicit Lease(Pool& from) : pool(from) {
             std::lock_guard lock(pool.mutex_);
             if (!pool.idle_.empty()) {
                 group = pool.idle_.back();
@@ -98,7 +98,7 @@ bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::siz
 }
 
 bool WorkerGroup::run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
-               const std::function<bool()>& poll, Stop& stop) {
+                      const std::function<bool()>& poll, Stop& stop) {
     bool interrupted = false;
     {
         std::unique_lock lock(mutex_);

@@ -1,11 +1,12 @@
 // Matrix factorization as scikit-surprise learns it, rating after rating in float64.
 //
-// Every rating needs what the one before has learned, so the time of a step is the latency of a dot product, of the
-// error and of the update, one after another. Within a user the chain is cut: with x the user's vector and q the
-// items of two rows that follow each other,
+// Every rating needs what the one before has learned, so the time of a step is the latency of a dot product,
+// of the error and of the update, one after another. Within a user the chain is cut: with x the user's vector
+// and q the items of two rows that follow each other,
 //     x' = keep x + rate error q,  so  q'.x' = keep q'.x + rate error q'.q,
-// and both dot products on the right are known before the error is. They are taken in the same pass that learns the
-// row before; what is left between two errors is a multiplication. Two rows of the same item are learned apart.
+// and both dot products on the right are known before the error is. They are taken in the same pass that
+// learns the row before; what is left between two errors is a multiplication. Two rows of the same item are
+// learned apart.
 #pragma once
 
 #include "runtime/simd.hpp"
@@ -56,10 +57,13 @@ struct UserVector<0> {
     double* row;
 };
 
-[[gnu::always_inline]] inline void prefetch_item(const SurpriseRows& data, const double* table, int width, std::int64_t r) {
+[[gnu::always_inline]] inline void prefetch_item(const SurpriseRows& data, const double* table, int width,
+                                                 std::int64_t r) {
     if (r >= data.rows) r = data.rows - 1;
-    const char* address = reinterpret_cast<const char*>(table + static_cast<std::size_t>(data.item[r]) * width);
-    for (int byte = 0; byte < width * static_cast<int>(sizeof(double)); byte += 64) __builtin_prefetch(address + byte, 1);
+    const char* address =
+        reinterpret_cast<const char*>(table + static_cast<std::size_t>(data.item[r]) * width);
+    for (int byte = 0; byte < width * static_cast<int>(sizeof(double)); byte += 64)
+        __builtin_prefetch(address + byte, 1);
 }
 
 template <int PARTS>
@@ -90,12 +94,14 @@ template <int PARTS>
                 even += p.get(c) * load(q + c * lanes);
                 if (c + 1 < parts) odd += p.get(c + 1) * load(q + (c + 1) * lanes);
             }
-            return data.value[row] - (model.mean + user_bias + model.item_bias[data.item[row]] + sum<double>(even + odd));
+            return data.value[row] -
+                   (model.mean + user_bias + model.item_bias[data.item[row]] + sum<double>(even + odd));
         };
         double error = plain_error(r);
         for (;; ++r) {
             double* const q = row_of(r);
-            const V user_step = broadcast(model.user_rate * error), item_step = broadcast(model.item_rate * error);
+            const V user_step = broadcast(model.user_rate * error),
+                    item_step = broadcast(model.item_rate * error);
             double& item_bias = model.item_bias[data.item[r]];
             item_bias = item_bias * item_bias_kept + model.item_bias_rate * error;
             prefetch_item(data, model.item_factors, width, r + SurpriseRows::ahead);

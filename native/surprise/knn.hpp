@@ -39,7 +39,8 @@ struct SurpriseMean {
 // One thread's.
 class NearestRated {
    public:
-    NearestRated(const RatedColumns& columns, std::size_t neighbors) : columns_(columns), neighbors_(neighbors) {}
+    NearestRated(const RatedColumns& columns, std::size_t neighbors)
+        : columns_(columns), neighbors_(neighbors) {}
 
     SurpriseMean compute(const double* similarity, std::int32_t column, const SurpriseDeviation& deviation) {
         SurpriseMean mean;
@@ -49,7 +50,8 @@ class NearestRated {
         std::sort(found_.begin(), found_.end(), nearer);
         for (const Found& one : found_) {
             mean.similarities += one.similarity;
-            mean.ratings += deviation.weighted(one.similarity, columns_.value[one.at], columns_.row[one.at], column);
+            mean.ratings +=
+                deviation.weighted(one.similarity, columns_.value[one.at], columns_.row[one.at], column);
         }
         mean.count = static_cast<std::int64_t>(found_.size());
         return mean;
@@ -70,7 +72,8 @@ class NearestRated {
 
     void keep_nearest() {
         if (found_.size() <= neighbors_) return;
-        std::nth_element(found_.begin(), found_.begin() + static_cast<std::ptrdiff_t>(neighbors_), found_.end(), nearer);
+        std::nth_element(found_.begin(), found_.begin() + static_cast<std::ptrdiff_t>(neighbors_),
+                         found_.end(), nearer);
         found_.resize(neighbors_);
     }
 

@@ -1,7 +1,8 @@
-// Non-negative factors as scikit-surprise learns them: one pass over the ratings, then every factor times the sum
-// of the ratings over the sum of the estimates.
+// Non-negative factors as scikit-surprise learns them: one pass over the ratings, then every factor times the
+// sum of the ratings over the sum of the estimates.
 //
-// The factors stand still during a pass, so a user's can be multiplied as soon as the user's ratings are done.
+// The factors stand still during a pass, so a user's can be multiplied as soon as the user's ratings are
+// done.
 #pragma once
 
 #include "surprise/factors.hpp"
@@ -9,8 +10,8 @@
 namespace foretaste::FORETASTE_ISA {
 
 // x * above / (below + weight x), and 0 where x is 0; false where that would be a division by 0.
-[[gnu::always_inline]] inline bool surprise_multiply(double* x, const double* above, const double* below, double weight,
-                                                     int width) {
+[[gnu::always_inline]] inline bool surprise_multiply(double* x, const double* above, const double* below,
+                                                     double weight, int width) {
     using V = Doubles;
     bool good = true;
     for (int c = 0; c < width; c += Vector<double>::lanes) {
@@ -51,7 +52,8 @@ template <int PARTS>
             if (c + 1 < parts) odd += p.get(c + 1) * load(q + (c + 1) * lanes);
         }
         double& item_bias = model.item_bias[item];
-        const double value = data.value[r], estimate = model.mean + item_bias + sum<double>(even + odd) + user_bias;
+        const double value = data.value[r],
+                     estimate = model.mean + item_bias + sum<double>(even + odd) + user_bias;
         if (model.biased) {
             const double error = value - estimate;
             user_bias = user_bias * user_bias_kept + model.user_bias_rate * error;
@@ -69,7 +71,8 @@ template <int PARTS>
     }
     model.user_bias[user] = user_bias;
     above.write_back(), below.write_back();
-    return surprise_multiply(own, scratch, scratch + width, static_cast<double>(end - first) * model.user_reg, width);
+    return surprise_multiply(own, scratch, scratch + width, static_cast<double>(end - first) * model.user_reg,
+                             width);
 }
 
 inline bool surprise_nmf_user(const SurpriseNmf& model, std::int64_t user, double* scratch) {
@@ -87,8 +90,8 @@ inline bool surprise_nmf_user(const SurpriseNmf& model, std::int64_t user, doubl
 inline bool surprise_nmf_item(const SurpriseNmf& model, std::int64_t item) {
     const int width = model.width;
     double* const sums = model.item_sums + static_cast<std::size_t>(item) * 2 * width;
-    const bool good = surprise_multiply(model.item_factors + static_cast<std::size_t>(item) * width, sums, sums + width,
-                                        model.item_count[item] * model.item_reg, width);
+    const bool good = surprise_multiply(model.item_factors + static_cast<std::size_t>(item) * width, sums,
+                                        sums + width, model.item_count[item] * model.item_reg, width);
     for (int c = 0; c < 2 * width; c += Vector<double>::lanes) store(sums + c, Doubles{});
     return good;
 }

@@ -1,9 +1,9 @@
 // Similarities as scikit-surprise has them, one row at a time, to the last bit.
 //
 // Sums over the columns in common are added in double precision and in the order of the columns, so that two
-// rows that are equally alike there are so here: which neighbor is the last of k hangs on it. Where all ratings
-// are small whole numbers of halves (quarters, ...), every order gives the same sums, and they are added as
-// whole numbers, two in one word.
+// rows that are equally alike there are so here: which neighbor is the last of k hangs on it. Where all
+// ratings are small whole numbers of halves (quarters, ...), every order gives the same sums, and they are
+// added as whole numbers, two in one word.
 #pragma once
 
 #include <cmath>
@@ -24,7 +24,8 @@ namespace foretaste {
 class UndefinedSimilarity : public std::exception {
    public:
     UndefinedSimilarity(std::size_t row, std::size_t other)
-        : text_("the similarity of " + std::to_string(row) + " and " + std::to_string(other) + " divides by 0") {}
+        : text_("the similarity of " + std::to_string(row) + " and " + std::to_string(other) +
+                " divides by 0") {}
     const char* what() const noexcept override { return text_.c_str(); }
 
    private:
@@ -47,7 +48,8 @@ struct IntegerEntries {
         return static_cast<Entry>(position) << 8 | static_cast<Entry>(value / unit);
     }
 
-    // Find the greatest unit of 1, 1/2, 1/4, 1/8 that all values are whole numbers of; false if there is none.
+    // Find the greatest unit of 1, 1/2, 1/4, 1/8 that all values are whole numbers of; false if there is
+    // none.
     bool fit(const CooMatrix<double>& cells) {
         if (cells.rows > most_rows) return false;
         for (unit = 1; unit >= 0.125; unit /= 2) {
@@ -83,7 +85,8 @@ struct IntegerCosineSums {
     }
     CosineSums sums(double unit) const {
         const double square = unit * unit;
-        return {square * upper(common_product), lower(common_product), square * lower(squares), square * upper(squares)};
+        return {square * upper(common_product), lower(common_product), square * lower(squares),
+                square * upper(squares)};
     }
 };
 
@@ -96,8 +99,8 @@ struct IntegerPearsonSums {
     }
     PearsonSums sums(double unit) const {
         const double square = unit * unit;
-        return {square * upper(common_product), lower(common_product),   square * lower(squares),
-                square * upper(squares),        unit * lower(values), unit * upper(values)};
+        return {square * upper(common_product), lower(common_product), square * lower(squares),
+                square * upper(squares),        unit * lower(values),  unit * upper(values)};
     }
 };
 
@@ -224,7 +227,8 @@ class ComputedRows : public RowSource {
 
     class Reader : public RowReader {
        public:
-        explicit Reader(const ComputedRows& of) : of_(of), sums_(*of.plan_), found_(of.plan_->rows, Rules::without_common) {}
+        explicit Reader(const ComputedRows& of)
+            : of_(of), sums_(*of.plan_), found_(of.plan_->rows, Rules::without_common) {}
 
         const double* read(std::size_t row) override {
             for (const std::int32_t other : touched_) found_[other] = Rules::without_common;

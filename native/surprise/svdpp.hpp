@@ -1,10 +1,11 @@
 // SVD++ as scikit-surprise learns it, in float64, in |N| steps a user instead of |N|^2.
 //
 // Every rating of a user moves all implicit factors y of the items that the user rated by the same step:
-//     y' = keep y + |N|^-1/2 rate error q,  so what counts, z = |N|^-1/2 sum y, moves by  z' = keep z + rate error q.
+//     y' = keep y + |N|^-1/2 rate error q,  so what counts, z = |N|^-1/2 sum y, moves by  z' = keep z + rate
+//     error q.
 // z is summed once, learned with the user's own vector, and what it learned is given to the y when the user's
-// ratings are done: the same numbers, but for rounding. A user who rated an item twice counts its y twice, and
-// the steps are no longer the same: then every step is taken as it is written.
+// ratings are done: the same numbers, but for rounding. A user who rated an item twice counts its y twice,
+// and the steps are no longer the same: then every step is taken as it is written.
 #pragma once
 
 #include "surprise/factors.hpp"
@@ -22,7 +23,8 @@ template <int PARTS>
     const double item_bias_kept = 1 - model.item_bias_rate * model.item_bias_reg;
     const double user_bias_kept = 1 - model.user_bias_rate * model.user_bias_reg;
     const double implicit_kept = 1 - model.implicit_rate * model.implicit_reg;
-    const V keep_user = broadcast(1 - model.user_rate * model.user_reg), keep_implicit = broadcast(implicit_kept);
+    const V keep_user = broadcast(1 - model.user_rate * model.user_reg),
+            keep_implicit = broadcast(implicit_kept);
     const V keep_item = broadcast(1 - model.item_rate * model.item_reg);
     const auto row_of = [&](double* table, std::int64_t r) __attribute__((always_inline)) {
         return table + static_cast<std::size_t>(data.item[r]) * width;
@@ -47,12 +49,14 @@ template <int PARTS>
         const double* const q = row_of(model.item_factors, first);
         V product{};
         for (int c = 0; c < parts; ++c) product += (p.get(c) + z.get(c)) * load(q + c * lanes);
-        error = data.value[first] - (model.mean + user_bias + model.item_bias[data.item[first]] + sum<double>(product));
+        error = data.value[first] -
+                (model.mean + user_bias + model.item_bias[data.item[first]] + sum<double>(product));
     }
     for (std::int64_t r = first; r < end; ++r) {
         double* const q = row_of(model.item_factors, r);
         const double* const next = row_of(model.item_factors, r + 1 < end ? r + 1 : r);
-        const V user_step = broadcast(model.user_rate * error), item_step = broadcast(model.item_rate * error);
+        const V user_step = broadcast(model.user_rate * error),
+                item_step = broadcast(model.item_rate * error);
         const V implicit_step = broadcast(model.implicit_rate * error);
         double& item_bias = model.item_bias[data.item[r]];
         item_bias = item_bias * item_bias_kept + model.item_bias_rate * error;
@@ -77,9 +81,10 @@ template <int PARTS>
         left *= implicit_kept;
         if (r + 1 < end) {
             const Dots dots = sum_both(with_user[0] + with_user[1], with_item[0] + with_item[1]);
-            const double known = data.value[r + 1] - model.mean - model.item_bias[data.item[r + 1]] - dots.with_user -
-                                 user_bias_kept * user_bias;
-            const double moved = model.user_bias_rate + (model.user_rate + model.implicit_rate) * dots.with_item;
+            const double known = data.value[r + 1] - model.mean - model.item_bias[data.item[r + 1]] -
+                                 dots.with_user - user_bias_kept * user_bias;
+            const double moved =
+                model.user_bias_rate + (model.user_rate + model.implicit_rate) * dots.with_item;
             user_bias = user_bias * user_bias_kept + model.user_bias_rate * error;
             error = known - error * moved;
         } else {
@@ -96,7 +101,8 @@ template <int PARTS>
         double* const y = row_of(model.implicit_factors, r);
         prefetch_item(data, model.implicit_factors, width, r + SurpriseRows::ahead);
 #pragma GCC unroll 8
-        for (int c = 0; c < parts; ++c) store(y + c * lanes, load(y + c * lanes) * all_left + load(before + c * lanes));
+        for (int c = 0; c < parts; ++c)
+            store(y + c * lanes, load(y + c * lanes) * all_left + load(before + c * lanes));
     }
 }
 
@@ -126,14 +132,16 @@ template <int PARTS>
         for (int c = 0; c < width; c += lanes) {
             const V x = load(p + c), own = load(q + c), shared = load(z + c), e = broadcast(error);
             store(p + c, x + broadcast(model.user_rate) * (e * own - broadcast(model.user_reg) * x));
-            store(q + c, own + broadcast(model.item_rate) * (e * (x + shared) - broadcast(model.item_reg) * own));
+            store(q + c,
+                  own + broadcast(model.item_rate) * (e * (x + shared) - broadcast(model.item_reg) * own));
             store(z + c, e * own / broadcast(root));
         }
         for (std::int64_t k = first; k < end; ++k) {
             double* const y = model.implicit_factors + static_cast<std::size_t>(data.item[k]) * width;
             for (int c = 0; c < width; c += lanes) {
                 const V old = load(y + c);
-                store(y + c, old + broadcast(model.implicit_rate) * (load(z + c) - broadcast(model.implicit_reg) * old));
+                store(y + c, old + broadcast(model.implicit_rate) *
+                                       (load(z + c) - broadcast(model.implicit_reg) * old));
             }
         }
     }
