@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_choice
 from foretaste._utils.groupby import group_mean
-from foretaste.errors import InvalidParameterError, did_you_mean
 from foretaste.typing import AnyArray, Float64Array, IntpArray
 
 METRICS = ("cosine", "pearson", "adjusted_cosine")
@@ -29,11 +29,7 @@ def check_metric(metric: str) -> None:
     ------
     InvalidParameterError
     """
-    if metric not in METRICS:
-        raise InvalidParameterError(
-            f"metric={metric!r} is not allowed{did_you_mean(metric, METRICS)}",
-            hint="one of " + ", ".join(METRICS),
-        )
+    check_choice("metric", metric, METRICS)
 
 
 def similarities(matrix: Any, row: int, metric: str = "cosine") -> Float64Array:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste._utils.checks import check_fraction, check_int
+from foretaste.errors import DataError, Hint
 from foretaste.ratings import Ratings
-from foretaste.typing import BoolArray, IndexArray, IntpArray
+from foretaste.typing import BoolArray, Entity, IndexArray, IntpArray
 from foretaste.validation import as_ratings
 
 
@@ -32,21 +33,6 @@ class Splitter:
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
         return 1
-
-
-def check_fraction(name: str, value: float) -> None:
-    """Raise unless a value is a fraction strictly between 0 and 1.
-
-    Raises
-    ------
-    InvalidParameterError
-    """
-    if not isinstance(value, float) or not 0 < value < 1:
-        suggestion = value / 100 if isinstance(value, int | float) and 1 < value < 100 else 0.2
-        raise InvalidParameterError(
-            f"{name}={value!r} is not allowed; it must be a fraction between 0 and 1",
-            hint=f"{name}={suggestion:g}",
-        )
 
 
 def _to_ratings(X: Any, y: Any) -> Ratings:
@@ -105,11 +91,7 @@ class KFold(Splitter):
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield the row numbers of the training and the test set, fold by fold."""
         n = len(X)
-        if not isinstance(self.folds, int) or not 2 <= self.folds <= n:
-            raise InvalidParameterError(
-                f"folds={self.folds!r} is not allowed; it must be 2 to {n}, the number of ratings",
-                hint=f"folds={min(5, n)}" if n > 1 else None,
-            )
+        check_int("folds", self.folds, low=2, high=n, suggestion=min(5, n))
         order = np.arange(n)
         np.random.RandomState(self.seed).shuffle(order)
         for part in np.array_split(order, self.folds):
@@ -139,8 +121,7 @@ class LeaveNOut(Splitter):
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
         """Yield the row numbers of the training and the test set."""
-        if not isinstance(self.n, int) or self.n < 1:
-            raise InvalidParameterError(f"n={self.n!r} is not allowed; it must be an integer, at least 1")
+        check_int("n", self.n, low=1)
         ratings = _to_ratings(X, y)
         shuffled = np.random.default_rng(self.seed).permutation(len(ratings))
         order = shuffled[np.argsort(ratings.user[shuffled], kind="stable")]
@@ -169,7 +150,8 @@ class TimeSplit(Splitter):
         ratings = _to_ratings(X, y)
         if ratings.timestamp is None:
             raise DataError(
-                "TimeSplit requires the timestamp of each rating", hint="read_ratings(..., timestamp=COLUMN)"
+                "TimeSplit requires the timestamp of each rating",
+                hint=Hint({"timestamp": ...}, lead="read_ratings with"),
             )
         n_test = math.ceil(self.test_size * len(ratings))
         cutoff = np.sort(ratings.timestamp)[len(ratings) - n_test]
@@ -177,7 +159,25 @@ class TimeSplit(Splitter):
 
 
 @dataclass(frozen=True)
-class ColdUsers(Splitter):
+class _ColdSplit(Splitter):
+    """Base of the cold-start splits."""
+
+    test_size: float = 0.2
+    seed: int = 0
+
+    entity: ClassVar[Entity]
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
+        """Yield the row numbers of the training and the test set."""
+        check_fraction("test_size", self.test_size)
+        axis = _to_ratings(X, y).axis(self.entity)
+        n = len(axis.ids)
+        cold = np.zeros(n, dtype=bool)
+        cold[np.random.default_rng(self.seed).permutation(n)[: math.ceil(self.test_size * n)]] = True
+        yield _train_test_rows(cold[axis.codes], f"holding out {self.test_size:g} of the {self.entity}s")
+
+
+class ColdUsers(_ColdSplit):
     """Cold-start split: a random fraction of the users occurs in the test set only.
 
     Parameters
@@ -188,17 +188,10 @@ class ColdUsers(Splitter):
         Random seed.
     """
 
-    test_size: float = 0.2
-    seed: int = 0
-
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield the row numbers of the training and the test set."""
-        ratings = _to_ratings(X, y)
-        yield _cold_split(ratings.user, len(ratings.users), self.test_size, self.seed, "users")
+    entity = Entity.USER
 
 
-@dataclass(frozen=True)
-class ColdItems(Splitter):
+class ColdItems(_ColdSplit):
     """Cold-start split: a random fraction of the items occurs in the test set only.
 
     Parameters
@@ -209,22 +202,7 @@ class ColdItems(Splitter):
         Random seed.
     """
 
-    test_size: float = 0.2
-    seed: int = 0
-
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[IntpArray, IntpArray]]:
-        """Yield the row numbers of the training and the test set."""
-        ratings = _to_ratings(X, y)
-        yield _cold_split(ratings.item, len(ratings.items), self.test_size, self.seed, "items")
-
-
-def _cold_split(
-    codes: IndexArray, n: int, test_size: float, seed: int, noun: str
-) -> tuple[IntpArray, IntpArray]:
-    check_fraction("test_size", test_size)
-    cold = np.zeros(n, dtype=bool)
-    cold[np.random.default_rng(seed).permutation(n)[: math.ceil(test_size * n)]] = True
-    return _train_test_rows(cold[codes], f"holding out {test_size:g} of the {noun}")
+    entity = Entity.ITEM
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def test_unparsable_models_raise(text, message):
         (("ratings.csv", "--train", "train.csv", "--test", "test.csv"), 2, "replace FILE"),
         (("ratings.csv", "--candidates", "sampled"), 2, "--candidates sampled:100"),
         (("ratings.csv", "--candidates", "sampled:x"), 2, "--candidates sampled:100"),
-        (("ratings.csv", "--candidates", "al"), 2, 'did you mean "all"'),
+        (("ratings.csv", "--candidates", "al"), 2, "--candidates all"),
         (("ratings.csv", "--relevant", "many"), 2, "relevant many is not allowed"),
         (("ratings.csv", "--relevant", "99"), 3, "no test item is relevant"),
         (("ratings.csv", "--metrics", "rmse"), 2, 'no ranking metric "rmse"'),

@@ -512,7 +512,7 @@ def test_overlapping_rows_raise_or_are_dropped(ratings: Ratings) -> None:
         compare(train, "Bias", test=train, overlap="drop_from_train")
     with pytest.raises(DataError, match="no test rows would be left"):
         compare(train, "Bias", test=train, overlap="drop_from_test")
-    with pytest.raises(InvalidParameterError, match="overlap='both'"):
+    with pytest.raises(InvalidParameterError, match='overlap="both"'):
         compare(train, "Bias", test=ratings[700:], overlap="both")
 
 

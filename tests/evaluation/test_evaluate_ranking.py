@@ -383,7 +383,7 @@ def test_unreachable_users_and_items_are_reported():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"relevant": "al"}, InvalidParameterError, 'did you mean "all"'),
+        ({"relevant": "al"}, InvalidParameterError, 'try: relevant="all"'),
         ({"relevant": True}, InvalidParameterError, "relevant=True"),
         ({"relevant": float("nan")}, InvalidParameterError, "relevant=nan"),
         ({"relevant": 9}, DataError, "no test item is relevant: items rated at least 9 are relevant"),
@@ -392,9 +392,9 @@ def test_unreachable_users_and_items_are_reported():
         ({"n": 2.5}, InvalidParameterError, "n=2.5"),
         ({"seed": -1}, InvalidParameterError, "seed=-1"),
         ({"n_samples": -1}, InvalidParameterError, "n_samples=-1"),
-        ({"candidates": "some"}, InvalidParameterError, "candidates='some'"),
+        ({"candidates": "some"}, InvalidParameterError, 'candidates="some"'),
         ({"candidates": ("sampled", 0)}, InvalidParameterError, "candidates="),
-        ({"candidates": "sampled"}, InvalidParameterError, "candidates='sampled'"),
+        ({"candidates": "sampled"}, InvalidParameterError, 'candidates="sampled"'),
         ({"metrics": ["ndgc"]}, InvalidParameterError, 'did you mean "ndcg"'),
         ({"metrics": []}, InvalidParameterError, "metrics is empty"),
         ({"metrics": ["coverage"], "candidates": "test"}, InvalidParameterError, "out of all items"),

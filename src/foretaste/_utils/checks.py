@@ -6,9 +6,14 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 from foretaste.errors import Hint, InvalidParameterError
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Return whether a value is an integer, of Python or numpy, and not a bool."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def check_int(
@@ -31,12 +36,7 @@ def check_int(
     ------
     InvalidParameterError
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or int(value) < low
-        or (high is not None and int(value) > high)
-    ):
+    if not is_integer(value) or int(value) < low or (high is not None and int(value) > high):
         bounds = f"at least {low:,}" if high is None else f"{low:,} to {high:,}"
         raise InvalidParameterError(
             f"it must be an integer, {bounds}",
@@ -53,6 +53,7 @@ def check_number(
     low: float = -math.inf,
     high: float = math.inf,
     exclusive: bool = False,
+    unit: str = "",
     suggestion: object = None,
 ) -> float:
     """Return ``value`` as a float if it is a finite number between ``low`` and ``high``.
@@ -65,6 +66,8 @@ def check_number(
         Its value; bools are not numbers here.
     low, high : float
         Bounds, inclusive unless ``exclusive``.
+    unit : str
+        What the number counts, for the message: ``seconds``.
     suggestion : object, optional
         The value that the hint proposes.
 
@@ -81,8 +84,9 @@ def check_number(
             for word, bound in zip(words, (low, high), strict=True)
             if math.isfinite(bound)
         ]
+        counted = f" of {unit}" if unit else ""
         raise InvalidParameterError(
-            f"it must be a number{' ' + ' and '.join(bounds) if bounds else ''}",
+            f"it must be a number{counted}{' ' + ' and '.join(bounds) if bounds else ''}",
             argument=(name, value),
             hint=None if suggestion is None else Hint({name: suggestion}),
         )
@@ -95,8 +99,16 @@ def check_fraction(name: str, value: object, *, suggestion: object = 0.2) -> flo
     Raises
     ------
     InvalidParameterError
+        Its hint proposes 0.2 for 20, which was meant as a percentage.
     """
-    return check_number(name, value, low=0, high=1, exclusive=True, suggestion=suggestion)
+    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    if not 0 < number < 1:
+        raise InvalidParameterError(
+            "it must be a fraction between 0 and 1",
+            argument=(name, value),
+            hint=Hint({name: number / 100 if 1 < number < 100 else suggestion}),
+        )
+    return number
 
 
 def check_choice(name: str, value: Any, choices: Iterable[Any]) -> Any:

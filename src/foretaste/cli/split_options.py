@@ -50,13 +50,14 @@ def make_split(
         If options contradict each other.
     """
     from foretaste import splits
+    from foretaste._utils.checks import check_fraction
 
     if folds is not None and split_name not in (None, "folds"):
         raise click.UsageError(
             f"--folds goes with --split folds, not {split_name}", click.get_current_context()
         )
     if folds is None and split_name != "folds":
-        splits.check_fraction("test_size", test_size)
+        check_fraction("test_size", test_size)
     split: Any
     match split_name:
         case "by-time":

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import top_of_rows
+from foretaste._utils.checks import closest_choice, is_integer
 from foretaste._utils.progress import ProgressTask
-from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.errors import Hint, InvalidParameterError
 from foretaste.evaluation.ranking_task import RankingTask
-from foretaste.metrics.ranking import is_integer
 from foretaste.models import Model
 from foretaste.ratings import Pairs
 from foretaste.recommendation.topk import ExcludedItems, TopKRanker
@@ -84,10 +84,10 @@ def as_candidates(candidates: Any, seed: int) -> Candidates:
         count = candidates[1]
         if is_integer(count) and count >= 1:
             return Candidates("sampled", int(count), seed)
-    suggestion = did_you_mean(candidates, ("all", "test", "sampled")) if isinstance(candidates, str) else ""
     raise InvalidParameterError(
-        f"candidates={candidates!r} is not allowed{suggestion}",
-        hint='candidates="all" (or "test", or ("sampled", 100))',
+        'it must be "all", "test" or ("sampled", 100)',
+        argument=("candidates", candidates),
+        hint=Hint({"candidates": closest_choice(candidates, ("all", "test", ("sampled", 100)))}),
     )
 
 

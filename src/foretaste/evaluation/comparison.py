@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils.progress import Progress, ProgressTask, get_progress
-from foretaste.errors import ForetasteError, InvalidParameterError, NotFoundError
+from foretaste.errors import ForetasteError, Hint, InvalidParameterError, NotFoundError
 from foretaste.evaluation.fit_and_score import FoldResult, error_entry, validate_metrics
 from foretaste.evaluation.leakage import count_exact, leakage_warning
 from foretaste.evaluation.parallel import evaluate_folds
@@ -99,7 +99,7 @@ def compare(
     if folds is not None:
         if split is not None or test is not None:
             raise InvalidParameterError(
-                "folds cannot be combined with split or test", hint=f"folds={folds!r}"
+                "folds cannot be combined with split or test", hint=Hint({"split": None, "test": None})
             )
         split = KFold(folds, seed=0)
     test = None if test is None else as_ratings(test)

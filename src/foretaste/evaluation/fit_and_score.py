@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._utils.progress import Progress
-from foretaste.errors import ForetasteError, InvalidParameterError
+from foretaste.errors import ForetasteError, Hint, InvalidParameterError
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.metrics.rating import rmse
 from foretaste.metrics.registry import METRICS, get_metric
@@ -106,7 +106,8 @@ def validate_metrics(metrics: Sequence[str], plan: EvaluationPlan) -> tuple[str,
         for name in names:
             if METRICS[name].requires == "scale" and test.scale is None:
                 raise InvalidParameterError(
-                    f"{name} needs the scale of the ratings", hint="read_ratings(..., scale=(1, 5))"
+                    f"{name} needs the scale of the ratings",
+                    hint=Hint({"scale": (1, 5)}, lead="read_ratings with"),
                 )
             compute_metric(name, test, test.value)
     return tuple(names)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_choice
 from foretaste._utils.formatting import format_count
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import DataError, Hint
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, IntpArray
 
@@ -60,11 +61,7 @@ def drop_overlap(ratings: Ratings, test: Ratings, overlap: str) -> tuple[Ratings
     InvalidParameterError
         If ``overlap`` is not one of ``OVERLAP_POLICIES``.
     """
-    if overlap not in OVERLAP_POLICIES:
-        raise InvalidParameterError(
-            f'overlap={overlap!r} is not allowed; it must be "error", "drop_from_train" or "drop_from_test"',
-            hint='overlap="drop_from_train"',
-        )
+    check_choice("overlap", overlap, OVERLAP_POLICIES)
     train_pairs, test_pairs = _pair_codes(ratings, test)
     is_shared = np.isin(test_pairs, train_pairs)
     count = int(np.count_nonzero(is_shared))
@@ -75,7 +72,7 @@ def drop_overlap(ratings: Ratings, test: Ratings, overlap: str) -> tuple[Ratings
         raise DataError(
             f"{count:,} of {format_count(len(test), 'test row')} also occur in the training data (leakage)",
             where=f"first: user {test.user_ids[row]}, item {test.item_ids[row]}",
-            hint='overlap="drop_from_train" or overlap="drop_from_test"',
+            hint=Hint({"overlap": "drop_from_train"}, 'or "drop_from_test"'),
         )
     if overlap == "drop_from_train":
         train = ratings[~np.isin(train_pairs, test_pairs)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretaste._utils.formatting import format_count
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import DataError, Hint, InvalidParameterError
 from foretaste.evaluation.leakage import OVERLAP_DESCRIPTIONS, check_no_overlap, drop_overlap
 from foretaste.ratings import Ratings
 from foretaste.splits import ColdItems, ColdUsers, HoldOut, KFold, LeaveNOut, TimeSplit, WarmOnly
@@ -90,7 +90,7 @@ def make_plan(
     if test is not None:
         if split is not None:
             raise InvalidParameterError(
-                "split and test cannot be combined: test is an external test set", hint="test="
+                "split and test cannot be combined: test is an external test set", hint=Hint({"split": None})
             )
         return _external_test_plan(ratings, test, warm_only, overlap)
     split = HoldOut(0.2, seed=0) if split is None else split

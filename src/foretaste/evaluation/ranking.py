@@ -12,10 +12,11 @@ import numpy as np
 
 from foretaste._native import resampled_means
 from foretaste._utils import memory
+from foretaste._utils.checks import check_int
 from foretaste._utils.formatting import format_count
 from foretaste._utils.progress import Progress, get_progress
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import ForetasteError, InvalidParameterError
+from foretaste.errors import ForetasteError, Hint, InvalidParameterError
 from foretaste.evaluation.candidates import Candidates, ListBuilder, as_candidates
 from foretaste.evaluation.comparison import model_from_name
 from foretaste.evaluation.fit_and_score import clone, error_entry
@@ -24,7 +25,7 @@ from foretaste.evaluation.ranking_results import RankingResults, Row
 from foretaste.evaluation.ranking_task import RankingTask, make_ranking_task
 from foretaste.fingerprint import fingerprint
 from foretaste.metrics.beyond_accuracy import coverage, diversity_per_list, gini, novelty_per_list
-from foretaste.metrics.ranking import is_integer, score_lists
+from foretaste.metrics.ranking import score_lists
 from foretaste.metrics.registry import RANKING_METRICS, get_ranking_metric
 from foretaste.models import Model
 from foretaste.models.als import ALS
@@ -115,9 +116,9 @@ def evaluate_ranking(
     DataError
         If no test item is relevant, or ``ratings`` and ``test`` share a pair.
     """
-    policy = as_candidates(candidates, _check_int("seed", seed, 0))
-    _check_int("n", n, 1)
-    _check_int("n_samples", n_samples, 0)
+    policy = as_candidates(candidates, check_int("seed", seed, low=0, high=2**63 - 1))
+    check_int("n", n, low=1, high=2**31 - 1, suggestion=10)
+    check_int("n_samples", n_samples, low=0, high=2**31 - 1, suggestion=1000)
     metric_names = _resolve_metrics(metrics, n, policy)
     named_models, notes = _resolve_models(models)
     train, test = as_ratings(ratings), as_ratings(test)
@@ -313,15 +314,6 @@ def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
     return diversity_per_list(positions, similarity=co_counts / np.outer(norms, norms))
 
 
-def _check_int(name: str, value: Any, minimum: int) -> int:
-    if not is_integer(value) or not minimum <= value < 2**63:
-        raise InvalidParameterError(
-            f"{name}={value!r} is not allowed; it must be an integer, at least {minimum}",
-            hint={"n": "n=10", "seed": "seed=0", "n_samples": "n_samples=1000"}[name],
-        )
-    return int(value)
-
-
 def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) -> list[str]:
     """Return the names of the metrics, or those that apply by default."""
     is_restricted = policy.policy != "all"
@@ -334,16 +326,16 @@ def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) 
         metric, cutoff = get_ranking_metric(label)
         name = metric.name
         if cutoff not in (None, n):
-            raise InvalidParameterError(f"{label} has another cutoff than n={n}", hint=f"n={cutoff}")
+            raise InvalidParameterError(f"{label} has another cutoff than n={n}", hint=Hint({"n": cutoff}))
         if name not in names:
             names.append(name)
         if is_restricted and RANKING_METRICS[name].beyond_accuracy:
             raise InvalidParameterError(
                 f"{name} describes lists out of all items; candidates={policy.policy!r} restricts them",
-                hint='candidates="all"',
+                hint=Hint({"candidates": "all"}),
             )
     if not names:
-        raise InvalidParameterError("metrics is empty", hint='metrics=["ndcg", "recall"]')
+        raise InvalidParameterError("metrics is empty", hint=Hint({"metrics": ["ndcg", "recall"]}))
     return names
 
 
@@ -365,7 +357,7 @@ def _resolve_models(models: ModelsArgument | None) -> tuple[list[tuple[str, Mode
         model.check_params()
         resolved.append((repr(model).removesuffix("()") if name is None else str(name), model))
     if not resolved:
-        raise InvalidParameterError("models is empty", hint='models=["EASE", "SVD"]')
+        raise InvalidParameterError("models is empty", hint=Hint({"models": ["EASE", "SVD"]}))
     if any(isinstance(model, Popularity) and model.rank_by == "count" for _, model in resolved):
         return resolved, []
     note = "Popularity added as the baseline"

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import count_repeats, group_rows
+from foretaste._utils.checks import check_choice, closest_choice
 from foretaste._utils.formatting import format_count
 from foretaste._utils.groupby import group_mean
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.errors import DataError, Hint, InvalidParameterError
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.typing import BoolArray, Float64Array, IdArray, IndexArray, Int64Array
@@ -97,11 +98,7 @@ def make_ranking_task(train: Ratings, test: Ratings, relevant: Any, gain: str) -
     DataError
         If a pair is in both parts, or no item is relevant.
     """
-    if gain not in GAINS:
-        raise InvalidParameterError(
-            f"gain={gain!r} is not allowed{did_you_mean(gain, GAINS)}",
-            hint=" or ".join(f'gain="{option}"' for option in GAINS),
-        )
+    check_choice("gain", gain, GAINS)
     mask, description = _relevant_rows(train, test, relevant)
     items = IdIndex(np.union1d(train.items.ids, test.items.ids))
     _check_disjoint(train, test, items)
@@ -142,19 +139,15 @@ def _relevant_rows(train: Ratings, test: Ratings, relevant: Any) -> tuple[BoolAr
         mask = np.asarray(test.value >= relevant)
     else:
         raise InvalidParameterError(
-            f"relevant={relevant!r} is not allowed; it must be a rating"
-            + (
-                ", "
-                + ", ".join(f'"{option}"' for option in _RELEVANCE_RULES)
-                + did_you_mean(relevant, _RELEVANCE_RULES)
-            ),
-            hint='relevant=4.0, relevant="all" or relevant="above_user_mean"',
+            'it must be a rating, "all" or "above_user_mean"',
+            argument=("relevant", relevant),
+            hint=Hint({"relevant": closest_choice(relevant, (4.0, *_RELEVANCE_RULES))}),
         )
     if not mask.any():
         raise DataError(
             f"no test item is relevant: {description}, and test has ratings from {test.value.min():g} to "
             f"{test.value.max():g}",
-            hint='relevant="above_user_mean"',
+            hint=Hint({"relevant": "above_user_mean"}),
         )
     return mask, description
 
@@ -185,7 +178,7 @@ def _compute_gains(value: Any, train: Ratings, test: Ratings, gain: str) -> Floa
     if gain == "linear":
         return np.asarray(gains)
     if gains.max() > 1000:
-        raise DataError(f"a gain of 2**{gains.max():g} is too large", hint='gain="linear"')
+        raise DataError(f"a gain of 2**{gains.max():g} is too large", hint=Hint({"gain": "linear"}))
     return np.asarray(np.exp2(gains) - 1)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import DataError, InvalidParameterError
-from foretaste.metrics.ranking import as_lists, is_integer
+from foretaste._utils.checks import check_int
+from foretaste.errors import DataError, Hint, InvalidParameterError
+from foretaste.metrics.ranking import as_lists
 from foretaste.typing import Float64Array, IndexArray, Int64Array
 
 _BLOCK = 1 << 22  # numbers per block
@@ -64,8 +65,7 @@ def novelty_per_list(lists: Any, rating_counts: Any, n_users: int, *, n: int | N
         As in ``novelty``.
     """
     ranked, user_counts = as_lists(lists, n), np.asarray(rating_counts, dtype=np.float64)
-    if not is_integer(n_users) or n_users < 1:
-        raise InvalidParameterError(f"n_users={n_users!r} is not allowed; it must be an integer at least 1")
+    check_int("n_users", n_users, low=1)
     if user_counts.ndim != 1 or not ((user_counts >= 0) & (user_counts <= n_users)).all():
         raise DataError(f"rating_counts must be from 0 to {n_users}: the number of users who rated each item")
     if ranked.max(initial=-1) >= len(user_counts):
@@ -104,7 +104,9 @@ def diversity_per_list(
     """
     ranked = as_lists(lists, n)
     if (vectors is None) == (similarity is None):
-        raise InvalidParameterError("diversity requires vectors or similarity", hint="vectors=features")
+        raise InvalidParameterError(
+            "diversity requires vectors or similarity", hint=Hint({"vectors": ...}, "or similarity=...")
+        )
     matrix = np.asarray(similarity if vectors is None else vectors, dtype=np.float64)
     if matrix.ndim != 2 or (vectors is None and matrix.shape[0] != matrix.shape[1]):
         raise DataError(
@@ -165,8 +167,7 @@ def _similarity_sum_from_vectors(block: IndexArray, matrix: Float64Array) -> Flo
 def _count_exposure(lists: Any, n_items: int, n: int | None) -> Int64Array:
     """Return the number of list positions of each item."""
     ranked = as_lists(lists, n)
-    if not is_integer(n_items) or n_items < 1:
-        raise InvalidParameterError(f"n_items={n_items!r} is not allowed; it must be an integer at least 1")
+    check_int("n_items", n_items, low=1)
     if ranked.max(initial=-1) >= n_items:
         raise DataError(f"lists hold item {ranked.max()}; with n_items={n_items}, indices start at 0")
     return np.bincount(ranked[ranked >= 0], minlength=n_items)

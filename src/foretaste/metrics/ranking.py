@@ -7,15 +7,15 @@ are over the lists that have a relevant item. Ties are ordered by whoever makes 
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from foretaste._native import group_rows, rank_figures
+from foretaste._utils.checks import check_choice, check_int
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.errors import DataError, Hint
 from foretaste.typing import Float64Array, IndexArray, Int64Array
 
 LIST_METRICS = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate")
@@ -98,8 +98,8 @@ def score_lists(
         If an item occurs twice in a list or among its relevant pairs, or array lengths differ.
     """
     ranked = as_lists(lists, n)
-    _check_choice("gains", gains, GAINS)
-    _check_choice("denominator", denominator, ("relevant", "reachable"))
+    check_choice("gains", gains, GAINS)
+    check_choice("denominator", denominator, ("relevant", "reachable"))
     users, items = _check_indices(user, "user"), _check_indices(item, "item")
     if len(users) != len(items):
         raise DataError(f"item has {len(items)} entries, user has {len(users)}; they must agree")
@@ -208,8 +208,8 @@ def as_lists(lists: Any, n: int | None = None) -> IndexArray:
     DataError
         If a list holds anything but item indices, or an item after its padding.
     """
-    if n is not None and (not is_integer(n) or n < 1):
-        raise InvalidParameterError(f"n={n!r} is not allowed; it must be an integer at least 1", hint="n=10")
+    if n is not None:
+        check_int("n", n, low=1, suggestion=10)
     if isinstance(lists, list | tuple):
         longest = max((len(row) for row in lists), default=0)
         lists = [[*row, *[-1] * (longest - len(row))] for row in lists]
@@ -228,19 +228,6 @@ def as_lists(lists: Any, n: int | None = None) -> IndexArray:
     if ((padded[:, 1:] >= 0) & (padded[:, :-1] < 0)).any():
         raise DataError("a list holds an item after its padding (-1)")
     return padded
-
-
-def is_integer(value: Any) -> bool:
-    """Return whether a value is an integer and not a bool."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidParameterError(
-            f"{name}={value!r} is not allowed{did_you_mean(value, allowed)}",
-            hint=" or ".join(f'{name}="{word}"' for word in allowed),
-        )
 
 
 def _check_indices(values: Any, name: str) -> IndexArray:
@@ -272,7 +259,7 @@ def _check_gains(gain: Any, length: int, gains: str) -> Float64Array:
     if weights.max(initial=0) > 1000:
         raise DataError(
             f"2**{weights.max():g} overflows; gains are at most 1000",
-            hint='gains="linear"',
+            hint=Hint({"gains": "linear"}),
         )
     return np.asarray(np.exp2(weights) - 1)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foretaste._native import concordant_pairs, group_rows
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import DataError, Hint, InvalidParameterError
 from foretaste.typing import Float64Array, IntpArray
 
 
@@ -73,7 +73,7 @@ def nmae(y_true: Any, y_pred: Any, scale: tuple[float, float], weight: Any = Non
     low, high = scale
     if not low < high:
         raise InvalidParameterError(
-            f"scale={scale!r}: the low end must be below the high end", hint="scale=(1, 5)"
+            "the low end must be below the high end", argument=("scale", scale), hint=Hint({"scale": (1, 5)})
         )
     return mae(y_true, y_pred, weight) / (high - low)
 

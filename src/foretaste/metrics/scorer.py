@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 from foretaste.metrics.registry import Metric, get_metric
 from foretaste.typing import Int64Array
 
@@ -65,5 +65,5 @@ def scorer(name: str, **options: Any) -> Scorer:
     """
     metric = get_metric(name)
     if metric.requires == "scale" and "scale" not in options:
-        raise InvalidParameterError("nmae requires the scale", hint='scorer("nmae", scale=(1, 5))')
+        raise InvalidParameterError("nmae requires the scale", hint=Hint({"scale": (1, 5)}))
     return Scorer(metric, **options)

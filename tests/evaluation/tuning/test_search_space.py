@@ -165,7 +165,7 @@ def test_grid_has_ends_and_middle_of_ranges_and_all_choices() -> None:
     assert sorted(found) == [(f, s) for f in (1, 5, 9) for s in ("cosine", "linear")]
     with pytest.raises(InvalidParameterError, match="this grid has 1,062,882 settings") as caught:
         GridSampler({f"p{n}": Interval(1, 9) for n in range(12)} | {"q": Categorical((1, 2))}, 0)
-    assert caught.value.hint == 'fewer values, or method="random"'
+    assert caught.value.hint == 'method="random" (or fewer values)'
 
 
 def test_only_tpe_needs_optuna(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from foretaste.errors import InvalidParameterError, MissingDependencyError
+from foretaste.errors import Hint, InvalidParameterError, MissingDependencyError
 from foretaste.evaluation.tuning.search_space import Categorical, Interval, SearchSpace
 from foretaste.evaluation.tuning.study import COMPLETE, Trial, params_key
 
@@ -48,7 +48,7 @@ class GridSampler:
         if self.size > _MAX_GRID_SIZE:
             raise InvalidParameterError(
                 f"this grid has {self.size:,} settings; at most {_MAX_GRID_SIZE:,} are allowed",
-                hint='fewer values, or method="random"',
+                hint=Hint({"method": "random"}, "or fewer values"),
             )
         self.permutation = np.random.default_rng(seed).permutation(self.size)
         self.position = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_choice
 from foretaste._utils.progress import ProgressTask
 from foretaste.errors import ForetasteError, InvalidParameterError, NotEnoughMemoryError
 from foretaste.evaluation.fit_and_score import clone, compute_metric, error_entry
@@ -38,15 +39,14 @@ def make_sampler(method: str, space: SearchSpace, seed: int, maximize: bool) -> 
     MissingDependencyError
         If optuna is needed and not installed.
     """
+    check_choice("method", method, METHODS)
     if method == "gp":
         return GPSampler(space, seed, maximize)
     if method == "grid":
         return GridSampler(space, seed)
     if method == "random":
         return RandomSampler(space, seed)
-    if method == "tpe":
-        return TPESampler(space, seed, maximize)
-    raise InvalidParameterError(f"method={method!r} is not allowed", hint="one of " + ", ".join(METHODS))
+    return TPESampler(space, seed, maximize)
 
 
 @dataclass

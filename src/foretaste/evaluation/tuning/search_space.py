@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import InvalidParameterError, did_you_mean, to_python
+from foretaste.errors import Hint, InvalidParameterError, did_you_mean, to_python
 from foretaste.models import MODELS, Model
 from foretaste.models.spec import as_spec
 from foretaste.params import ParamSpec, to_source
@@ -304,7 +304,7 @@ def make_space(model: Model, space: Any) -> SearchSpace:
             hint=f'space="default", or space={{"{next(iter(model.param_specs()))}": [...]}}',
         )
     if not space:
-        raise InvalidParameterError("space is empty", hint='space="default"')
+        raise InvalidParameterError("space is empty", hint=Hint({"space": "default"}))
     dimensions = {
         str(name): make_dimension(model, str(name), definition) for name, definition in space.items()
     }

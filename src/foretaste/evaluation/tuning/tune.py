@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from typing import Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_int, check_number, is_integer
 from foretaste._utils.progress import Progress, get_progress
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 from foretaste.evaluation.comparison import model_from_name
 from foretaste.evaluation.fit_and_score import clone, validate_metrics
 from foretaste.evaluation.plan import make_plan
@@ -111,13 +111,17 @@ def tune(
     resolved = model_from_name(model) if isinstance(model, str) else model
     if not isinstance(resolved, Model):
         raise InvalidParameterError(
-            f"model={resolved!r} is neither a name nor a model", hint='"SVD", or SVD()'
+            f"model={resolved!r} is neither a name nor a model", hint=Hint({"model": "SVD"}, "or SVD()")
         )
     initial_model = clone(resolved)
     initial_model._check_extra()
     initial_model.check_params()
     search_space = make_space(initial_model, space)
-    _check_limits(trials, timeout, seed)
+    if trials is not None:
+        check_int("trials", trials, low=1, suggestion=DEFAULT_TRIALS)
+    if timeout is not None:
+        check_number("timeout", timeout, low=0, exclusive=True, unit="seconds", suggestion=300)
+    check_int("seed", seed, low=0, high=2**32 - 1)
     inner_split = _resolve_split("folds", folds, seed)
     plan = make_plan(ratings, inner_split, None)
     metric = get_metric(metric).name
@@ -142,33 +146,16 @@ def tune(
         return nested_search.build_result({"name": name, **ratings.describe()})
 
 
-def _check_limits(trials: Any, timeout: Any, seed: Any) -> None:
-    """Validate trials, timeout and seed."""
-    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
-        raise InvalidParameterError(
-            f"trials={trials!r} is not allowed; it must be an integer, at least 1",
-            hint=f"trials={DEFAULT_TRIALS}",
-        )
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and 0 < timeout < math.inf):
-        raise InvalidParameterError(
-            f"timeout={timeout!r} is not allowed; it must be a number of seconds above 0", hint="timeout=300"
-        )
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise InvalidParameterError(
-            f"seed={seed!r} is not allowed; it must be an integer, 0 to {2**32 - 1}", hint="seed=0"
-        )
-
-
 def _resolve_split(name: str, value: Any, seed: int) -> Any:
     if hasattr(value, "split") and not isinstance(value, str):
         return value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+    if not is_integer(value) or int(value) < 2:
         raise InvalidParameterError(
-            f"{name}={value!r} is not allowed; it must be an integer, at least 2, or a splitter",
-            hint="folds=10" if name == "folds" else "outer_folds=5",
+            "it must be an integer, at least 2, or a splitter",
+            argument=(name, value),
+            hint=Hint({name: 10 if name == "folds" else 5}),
         )
-    return KFold(value, seed)
+    return KFold(int(value), seed)
 
 
 def _max_trials(search: Search, trials: int | None, timeout: float | None) -> int | None:
