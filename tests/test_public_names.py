@@ -52,7 +52,18 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         foretaste.nonsense  # noqa: B018 - asking is the test
 
 
-HEAVY = ("numpy", "scipy", "polars", "pandas", "sklearn", "click", "rich", "safetensors", "urllib3")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "polars",
+    "pandas",
+    "sklearn",
+    "click",
+    "rich",
+    "safetensors",
+    "urllib3",
+    "filelock",
+)
 
 
 def test_import_loads_no_heavy_package() -> None:

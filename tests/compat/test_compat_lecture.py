@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from file_server import serving
+from file_server import serve_files
 from real_data import data_file
 
 import foretaste.compat.surprise as ours
@@ -124,12 +124,12 @@ def test_built_in_jester_from_a_mirror(tmp_path, monkeypatch, frame):
     _publish(monkeypatch, packed.getvalue())
     for variable in ("HOME", "FORETASTE_CACHE", "SURPRISE_DATA_FOLDER"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
-    with serving() as server:
+    with serve_files() as server:
         server.put("jester_dataset_2.zip", packed.getvalue())
         monkeypatch.setenv("FORETASTE_MIRROR", server.url)
         data = ours.Dataset.load_builtin("jester", prompt=False)
         again = ours.Dataset.load_builtin("jester")
-        assert len(server.asked_for("jester_dataset_2.zip")) == 1
+        assert len(server.requests_of("jester_dataset_2.zip")) == 1
     assert len(data.raw_ratings) == 5000
     assert data.raw_ratings == again.raw_ratings
     assert data.reader.rating_scale == (-10, 10)

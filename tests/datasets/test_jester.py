@@ -22,14 +22,6 @@ pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test
 pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """Store downloads in a folder of the test; nothing else can be downloaded."""
-    monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
-    return tmp_path / "cache"
-
-
 # Jester, made up -----------------------------------------------------------------------------------------
 
 

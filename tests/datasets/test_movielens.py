@@ -18,14 +18,6 @@ from foretaste.errors import DataError
 MOVIELENS = [name for name in datasets.names() if name.startswith("movielens")]
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """Store downloads in a folder of the test; nothing else can be downloaded."""
-    monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
-    return tmp_path / "cache"
-
-
 # MovieLens, made up --------------------------------------------------------------------------------------
 
 FILMS = [

@@ -17,14 +17,6 @@ OWNERS = r"https://(eigentaste\.berkeley\.edu/dataset/|files\.grouplens\.org/dat
 COPIES = r"https://web\.archive\.org/web/\d{14}/"
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """Store downloads in a folder of the test; nothing else can be downloaded."""
-    monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "nowhere"))
-    return tmp_path / "cache"
-
-
 # The file ------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,8 @@ _CORE_PACKAGES = (
     "click",
     "rich",
     "urllib3",
+    "filelock",
+    "platformdirs",
 )  # for source trees without metadata
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.datasets import jester, movielens, sample
-from foretaste.datasets.cache import dataset_folder
-from foretaste.datasets.download import fetch_archives, missing_archives
+from foretaste.datasets.download import dataset_folder, fetch_archives, missing_archives
 from foretaste.datasets.registry import Archive, Dataset, get_dataset, load_registry
 from foretaste.errors import NotFoundError
 from foretaste.features import ItemCatalog

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from foretaste import datasets
-from foretaste.datasets.cache import cache_folder
+from foretaste.datasets.download import cache_folder
 from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean
 
 FOLDER_VARIABLE = "SURPRISE_DATA_FOLDER"
