@@ -39,6 +39,12 @@ def instance(slots: dict[str, bytes]) -> bytes:
     return struct.pack(">i", 25 | 0x100 | 0x200) + named(slots)
 
 
+def compact_sequence(count: float, first: float = 1.0, step: float = 1.0) -> bytes:
+    """Return whole numbers in R's compact representation (ALTREP)."""
+    kind = struct.pack(">ii", 2, 1) + text("compact_intseq") + NULL
+    return struct.pack(">i", 238) + kind + real_numbers([count, first, step]) + NULL
+
+
 def saved(name: str, thing: bytes) -> bytes:
     """Return an R file with one named object."""
     version = struct.pack(">iiii", 3, 0x00040300, 0x00030500, 5) + b"UTF-8"

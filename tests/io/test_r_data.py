@@ -7,11 +7,23 @@ import gzip
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from r_files import NULL, SMALL, instance, rating_matrix, saved, texts, whole_numbers
+from r_files import (
+    NULL,
+    SMALL,
+    compact_sequence,
+    instance,
+    items,
+    rating_matrix,
+    saved,
+    texts,
+    whole_numbers,
+)
 
 from foretaste.errors import DataError, ForetasteError
 from foretaste.io import read_ratings
+from foretaste.io.archive import CorruptFileError
 from foretaste.io.rdata import read_matrix
+from foretaste.io.rdata_format import parse_rdata
 
 
 def rows(ratings) -> list[tuple]:
@@ -68,3 +80,16 @@ def test_corrupt_bytes_raise_or_are_read(spoilt):
     except ForetasteError:
         return
     assert len(columns["user"]) == len(columns["item"]) == len(columns["rating"])
+
+
+def test_compact_sequence_is_expanded():
+    sequence = parse_rdata(saved("x", compact_sequence(4, 2, 3)))["x"]
+    assert sequence.value.tolist() == [2, 5, 8, 11]
+
+
+def test_compact_sequences_longer_than_the_file_raise():
+    """Each of them would take gigabytes from a hundred bytes, or all of them together."""
+    with pytest.raises(CorruptFileError, match="a compact sequence is too long"):
+        parse_rdata(saved("x", compact_sequence(9e7)))
+    with pytest.raises(CorruptFileError, match="a compact sequence is too long"):
+        parse_rdata(saved("x", items([compact_sequence(1000)] * 20)))

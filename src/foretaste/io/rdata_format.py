@@ -58,6 +58,7 @@ def parse_rdata(data: bytes) -> dict[str, RObject]:
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data, self._offset = data, 0
+        self._sequence_budget = len(data)  # elements; a file that needs more of them is hostile
         self._references: list[RObject] = []
         self._depth = 0
 
@@ -174,8 +175,8 @@ class _Reader:
         class_info, state, slots = self._read_object(), self._read_object(), self._read_object()
         name = class_info.value[0].value if isinstance(class_info.value, list) and class_info.value else None
         decoders: dict[Any, Callable[[], Any]] = {
-            "compact_intseq": lambda: _expand_sequence(state.value),
-            "compact_realseq": lambda: _expand_sequence(state.value),
+            "compact_intseq": lambda: self._expand_sequence(state.value),
+            "compact_realseq": lambda: self._expand_sequence(state.value),
             "wrap_integer": lambda: state.value[0].value,
             "wrap_real": lambda: state.value[0].value,
             "wrap_string": lambda: state.value[0].value,
@@ -187,9 +188,10 @@ class _Reader:
         except (TypeError, IndexError, AttributeError):
             raise CorruptFileError("invalid ALTREP vector") from None
 
-
-def _expand_sequence(state: Any) -> Any:
-    count, first, step = (float(number) for number in state[:3])
-    if not (0 <= count <= 1e8 and np.isfinite([first, step]).all()):
-        raise CorruptFileError("a compact sequence is too long")
-    return first + step * np.arange(int(count))
+    def _expand_sequence(self, state: Any) -> Any:
+        """Expand ``first, first + step, ...``; all sequences together are no longer than the file."""
+        count, first, step = (float(number) for number in state[:3])
+        if not (0 <= count <= self._sequence_budget and np.isfinite([first, step]).all()):
+            raise CorruptFileError("a compact sequence is too long")
+        self._sequence_budget -= int(count)
+        return first + step * np.arange(int(count))
