@@ -1,4 +1,4 @@
-"""Pydantic schemas of requests and responses, for validation and the OpenAPI document."""
+"""Pydantic schemas of requests and responses: the routes return them, the OpenAPI document describes them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ Id = Annotated[
     | Annotated[StrictStr, Field(min_length=1, max_length=MAX_ID_LENGTH)],
     Field(description="An integer or text, as in the ratings."),
 ]
+IdOut = Annotated[int | str, Field(description="An integer or text, as in the ratings.")]
 RatingValue = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
 class Schema(BaseModel):
-    """Base class; undeclared fields are rejected."""
+    """Base class; undeclared fields and numbers that JSON lacks are rejected."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", protected_namespaces=(), from_attributes=True, allow_inf_nan=False
+    )
 
 
 class ErrorDetail(Schema):
@@ -62,8 +65,8 @@ class RatingIn(Schema):
 class RatingStored(Schema):
     """A stored rating; ``created``: there was none before."""
 
-    user: Id
-    item: Id
+    user: IdOut
+    item: IdOut
     value: float
     created: bool
     changed: bool
@@ -72,7 +75,7 @@ class RatingStored(Schema):
 class RatingOut(Schema):
     """One rating of a user; times are seconds since 1970."""
 
-    item: Id
+    item: IdOut
     title: str | None
     value: float
     rated_at: int | None
@@ -82,7 +85,7 @@ class RatingOut(Schema):
 class RatingPage(Schema):
     """A page of a user's ratings; ``next`` is ``after`` of the next page, if there is one."""
 
-    user: Id
+    user: IdOut
     ratings: list[RatingOut]
     next: str | None
 
@@ -96,7 +99,7 @@ class DeleteResult(Schema):
 class ItemOut(Schema):
     """An item."""
 
-    item: Id
+    item: IdOut
     title: str | None
 
 
@@ -116,7 +119,7 @@ class PredictedItem(ItemOut):
 class PredictionsOut(Schema):
     """Predictions for a user, and what they are based on."""
 
-    user: Id
+    user: IdOut
     model_id: int
     basis: str
     n_ratings_used: int
@@ -150,8 +153,8 @@ class ExplanationOut(Schema):
     The ``parts`` add up to the prediction; the contributions and the ``residual`` to the ``main_part``.
     """
 
-    user: Id
-    item: Id
+    user: IdOut
+    item: IdOut
     title: str | None
     model_id: int
     prediction: float
@@ -166,7 +169,7 @@ class ExplanationOut(Schema):
 class NextItem(ItemOut):
     """The most informative item to ask a user to rate next; ``n_answered``: ratings so far."""
 
-    user: Id
+    user: IdOut
     model_id: int
     n_answered: int
 
@@ -180,7 +183,7 @@ class SimilarItem(ItemOut):
 class SimilarItems(Schema):
     """The items most similar to an item."""
 
-    item: Id
+    item: IdOut
     title: str | None
     model_id: int
     items: list[SimilarItem]
@@ -248,7 +251,7 @@ class KeyCreated(KeyOut):
 class UserExport(Schema):
     """All data of a user, and the models trained on them."""
 
-    user: Id
+    user: IdOut
     ratings: list[RatingOut]
     model_ids: list[int]
 

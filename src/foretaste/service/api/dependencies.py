@@ -1,12 +1,11 @@
-"""Shared dependencies of the API routes: worker state, API key roles, response envelopes."""
+"""Shared dependencies of the API routes: worker state, API key roles, error responses."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request, Response, Security
+from fastapi import Depends, Path, Query, Request, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -17,7 +16,7 @@ from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.metrics import PrometheusMetrics
 from foretaste.service.model_server import ModelServer
 from foretaste.service.response_cache import ResponseCache
-from foretaste.service.schemas import Failure, Schema
+from foretaste.service.schemas import Failure
 from foretaste.service.settings import Settings
 from foretaste.service.training.jobs import JobRunner
 
@@ -94,22 +93,6 @@ def require_role(role: str) -> Callable[..., Awaitable[None]]:
             raise ForbiddenError(f"requires role {role}; this key has role {key.role}", hint="another key")
 
     return check_role
-
-
-def success_envelope(data: Any) -> bytes:
-    """Return the JSON body of a successful response."""
-    return json.dumps({"ok": True, "data": data}, ensure_ascii=False, allow_nan=False).encode()
-
-
-def json_response(data: Schema | Sequence[Schema] | dict[str, Any], status: int = 200) -> Response:
-    """Return a successful response."""
-    if isinstance(data, Schema):
-        content: Any = data.model_dump()
-    elif isinstance(data, dict):
-        content = data
-    else:
-        content = [element.model_dump() for element in data]
-    return Response(success_envelope(content), status, media_type="application/json")
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

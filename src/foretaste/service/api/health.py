@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
-from foretaste.service.api.dependencies import StateDep, error_responses, json_response, require_role
+from foretaste.service.api.dependencies import StateDep, error_responses, require_role
 from foretaste.service.db import model_store
 from foretaste.service.db.database import DatabaseUnavailableError
 from foretaste.service.model_server import NoActiveModelError
@@ -17,20 +17,20 @@ router = APIRouter(tags=["health"])
 _ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {status: {"model": Failure} for status in (400, 413, 503)}
 
 
-@router.get("/health", response_model=Success[Readiness], responses=_ERROR_RESPONSES)
-async def get_health() -> Response:
+@router.get("/health", responses=_ERROR_RESPONSES)
+async def get_health() -> Success[Readiness]:
     """Liveness: the process responds. Requires no key."""
-    return json_response(Readiness(state="alive"))
+    return Success(data=Readiness(state="alive"))
 
 
-@router.get("/ready", response_model=Success[Readiness], responses=_ERROR_RESPONSES)
-def get_readiness(app_state: StateDep) -> Response:
+@router.get("/ready", responses=_ERROR_RESPONSES)
+def get_readiness(app_state: StateDep) -> Success[Readiness]:
     """Readiness: the database responds and a model is loaded. Requires no key."""
     if not app_state.database.is_ready():
         raise DatabaseUnavailableError("database migrations are pending", hint="restart foretaste serve")
     with app_state.database.read_connection() as connection:
         active = app_state.model_server.get_active(connection)
-    return json_response(Readiness(state="ready", model_id=active.stored.id))
+    return Success(data=Readiness(state="ready", model_id=active.stored.id))
 
 
 @router.get(

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends
 from starlette.exceptions import HTTPException
 
 from foretaste.errors import InvalidParameterError
 from foretaste.service import api_keys
-from foretaste.service.api.dependencies import RowId, StateDep, error_responses, json_response, require_role
+from foretaste.service.api.dependencies import RowId, StateDep, error_responses, require_role
 from foretaste.service.schemas import DeleteResult, KeyCreated, KeyIn, KeyOut, Success
 
 router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(require_role("admin"))])
 
 
-@router.get("", response_model=Success[list[KeyOut]], responses=error_responses())
-def list_keys(app_state: StateDep) -> Response:
+@router.get("", responses=error_responses())
+def list_keys(app_state: StateDep) -> Success[list[KeyOut]]:
     """List all keys, without the keys themselves."""
     with app_state.database.read_connection() as connection:
-        return json_response([KeyOut(**asdict(key)) for key in api_keys.list_keys(connection)])
+        return Success(data=[KeyOut.model_validate(key) for key in api_keys.list_keys(connection)])
 
 
-@router.post("", status_code=201, response_model=Success[KeyCreated], responses=error_responses(507))
-def create_key(body: KeyIn, app_state: StateDep) -> Response:
+@router.post("", status_code=201, responses=error_responses(507))
+def create_key(body: KeyIn, app_state: StateDep) -> Success[KeyCreated]:
     """Create a key; it is shown this once."""
     if not body.name.isprintable():
         raise InvalidParameterError("the name of a key must be one line of text", hint='"name": "shop"')
     with app_state.database.write_transaction() as connection:
         key, api_key = api_keys.create_key(connection, body.name, body.role)
-    return json_response(KeyCreated(**asdict(api_key), key=key), 201)
+    return Success(data=KeyCreated(**asdict(api_key), key=key))
 
 
-@router.delete("/{key_id}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
-def revoke_key(key_id: RowId, app_state: StateDep) -> Response:
+@router.delete("/{key_id}", responses=error_responses(404, 409, 507))
+def revoke_key(key_id: RowId, app_state: StateDep) -> Success[DeleteResult]:
     """Revoke a key: in this worker at once, in others within two seconds."""
     with app_state.database.write_transaction() as connection:
         try:
@@ -41,4 +41,4 @@ def revoke_key(key_id: RowId, app_state: StateDep) -> Response:
         except InvalidParameterError as error:
             raise HTTPException(409, error.message) from None
     app_state.keyring.clear()
-    return json_response(DeleteResult(deleted=True))
+    return Success(data=DeleteResult(deleted=True))

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -19,7 +19,6 @@ from foretaste.service.api.dependencies import (
     RowId,
     StateDep,
     error_responses,
-    json_response,
     require_role,
     state_from_request,
 )
@@ -40,24 +39,23 @@ _UPLOAD_BODY = {
 }
 
 
-@router.get("", response_model=Success[list[ModelOut]], responses=error_responses())
-def list_models(app_state: StateDep) -> Response:
+@router.get("", responses=error_responses())
+def list_models(app_state: StateDep) -> Success[list[ModelOut]]:
     """List all models, newest first."""
     with app_state.database.read_connection() as connection:
         active = model_store.get_active_model(connection)
         stored_models = model_store.list_models(connection)
     active_id = None if active is None else active[1].id
-    return json_response([_model_out(stored, active_id) for stored in stored_models])
+    return Success(data=[_model_out(stored, active_id) for stored in stored_models])
 
 
 @router.post(
     "",
     status_code=201,
-    response_model=Success[ModelOut],
     responses=error_responses(415, 507),
     openapi_extra=_UPLOAD_BODY,
 )
-async def upload_model(request: Request) -> Response:
+async def upload_model(request: Request) -> Success[ModelOut]:
     """Upload a model file written by ``foretaste fit``; it is validated, but not activated."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != _MEDIA_TYPE:
         raise HTTPException(415, f"a model file is sent as {_MEDIA_TYPE}")
@@ -78,7 +76,7 @@ async def upload_model(request: Request) -> Response:
         path.unlink(missing_ok=True)
         raise
     with app_state.database.read_connection() as connection:
-        return json_response(_model_out(model_store.get_model(connection, model_id), None), 201)
+        return Success(data=_model_out(model_store.get_model(connection, model_id), None))
 
 
 def _add_upload(app_state: AppState, path: Path) -> int:
@@ -100,8 +98,8 @@ def _add_upload(app_state: AppState, path: Path) -> int:
         return model_store.add_model(connection, row)
 
 
-@router.post("/rollback", response_model=Success[ModelOut], responses=error_responses(409, 507))
-def roll_back_model(app_state: StateDep) -> Response:
+@router.post("/rollback", responses=error_responses(409, 507))
+def roll_back_model(app_state: StateDep) -> Success[ModelOut]:
     """Activate the previously active model."""
     with app_state.database.write_transaction() as connection:
         try:
@@ -109,21 +107,21 @@ def roll_back_model(app_state: StateDep) -> Response:
         except InvalidParameterError as error:
             raise HTTPException(409, error.message) from None
         stored = model_store.get_model(connection, model_id)
-    return json_response(_model_out(stored, model_id))
+    return Success(data=_model_out(stored, model_id))
 
 
-@router.post("/{model_id}/activate", response_model=Success[ModelOut], responses=error_responses(404, 507))
-def activate_model(model_id: RowId, app_state: StateDep) -> Response:
+@router.post("/{model_id}/activate", responses=error_responses(404, 507))
+def activate_model(model_id: RowId, app_state: StateDep) -> Success[ModelOut]:
     """Activate a model."""
     stored = model_admin.activate_model(app_state.settings, app_state.database, model_id)
-    return json_response(_model_out(stored, model_id))
+    return Success(data=_model_out(stored, model_id))
 
 
-@router.delete("/{model_id}", response_model=Success[DeleteResult], responses=error_responses(404, 409, 507))
-def delete_model(model_id: RowId, app_state: StateDep) -> Response:
+@router.delete("/{model_id}", responses=error_responses(404, 409, 507))
+def delete_model(model_id: RowId, app_state: StateDep) -> Success[DeleteResult]:
     """Delete a model that is not active, with its file; a rollback skips it from then on."""
     model_admin.delete_model(app_state.settings, app_state.database, model_id)
-    return json_response(DeleteResult(deleted=True))
+    return Success(data=DeleteResult(deleted=True))
 
 
 def _model_out(stored: StoredModel, active_id: int | None) -> ModelOut:

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query
 
 from foretaste.errors import DataError, NotFoundError
 from foretaste.service.api.dependencies import (
     IdQuery,
     StateDep,
     error_responses,
-    json_response,
     require_role,
 )
 from foretaste.service.db import rating_store
 from foretaste.service.db.rating_store import StoredRating
 from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.model_server import ModelServer
-from foretaste.service.schemas import DeleteResult, RatingIn, RatingPage, RatingStored, Success
+from foretaste.service.schemas import DeleteResult, RatingIn, RatingOut, RatingPage, RatingStored, Success
 
 router = APIRouter(prefix="/ratings", tags=["ratings"])
 
 
 @router.put(
     "",
-    response_model=Success[RatingStored],
     responses=error_responses(404, 507),
     dependencies=[Depends(require_role("write"))],
 )
-def put_rating(body: RatingIn, app_state: StateDep) -> Response:
+def put_rating(body: RatingIn, app_state: StateDep) -> Success[RatingStored]:
     """Create or update a rating; the user's recommendations follow at once."""
     codec = app_state.model_server.id_codec
     user, item = codec.to_text(body.user, "user"), codec.to_text(body.item, "item")
@@ -42,31 +40,29 @@ def put_rating(body: RatingIn, app_state: StateDep) -> Response:
             raise NotFoundError("there is no such item", hint="one of GET /api/v1/items")
         created, changed = rating_store.put_rating(connection, user, rating)
     app_state.metrics.ratings_written.inc(int(changed))
-    return json_response({
-        "user": codec.from_text(user, "user"), "item": codec.from_text(item, "item"), "value": body.value,
-        "created": created, "changed": changed,
-    })  # fmt: skip
+    return Success(data=RatingStored(
+        user=codec.from_text(user, "user"), item=codec.from_text(item, "item"), value=body.value,
+        created=created, changed=changed,
+    ))  # fmt: skip
 
 
 @router.delete(
     "",
-    response_model=Success[DeleteResult],
     responses=error_responses(507),
     dependencies=[Depends(require_role("write"))],
 )
-def delete_rating(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response:
+def delete_rating(user: IdQuery, item: IdQuery, app_state: StateDep) -> Success[DeleteResult]:
     """Delete a rating; idempotent."""
     codec = app_state.model_server.id_codec
     user, item = codec.to_text(user, "user"), codec.to_text(item, "item")
     with app_state.database.write_transaction() as connection:
         is_deleted = rating_store.delete_rating(connection, user, item)
     app_state.metrics.ratings_written.inc(int(is_deleted))
-    return json_response({"deleted": is_deleted})
+    return Success(data=DeleteResult(deleted=is_deleted))
 
 
 @router.get(
     "",
-    response_model=Success[RatingPage],
     responses=error_responses(),
     dependencies=[Depends(require_role("read"))],
 )
@@ -74,7 +70,7 @@ def list_ratings(
     user: IdQuery, app_state: StateDep,
     after: Annotated[str, Query(max_length=MAX_ID_LENGTH)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Response:  # fmt: skip
+) -> Success[RatingPage]:  # fmt: skip
     """List the ratings of a user, ordered by item id as text; an unknown user has none."""
     codec = app_state.model_server.id_codec
     user = codec.to_text(user, "user")
@@ -84,13 +80,12 @@ def list_ratings(
         ratings = rating_store.get_ratings_page(connection, user, after, limit)
     rows = [rating_out(rating, app_state.model_server) for rating in ratings]
     next_item = ratings[-1].item if len(ratings) == limit else None
-    return json_response({"user": codec.from_text(user, "user"), "ratings": rows, "next": next_item})
+    return Success(data=RatingPage(user=codec.from_text(user, "user"), ratings=rows, next=next_item))
 
 
-def rating_out(rating: StoredRating, model_server: ModelServer) -> dict[str, Any]:
-    """Return the fields of ``RatingOut``."""
-    return {
-        "item": model_server.id_codec.from_text(rating.item, "item"),
-        "title": model_server.item_title(rating.item),
-        "value": rating.value, "rated_at": rating.rated_at, "shown_prediction": rating.shown_prediction,
-    }  # fmt: skip
+def rating_out(rating: StoredRating, model_server: ModelServer) -> RatingOut:
+    """Return a rating with its item's id and title."""
+    return RatingOut(
+        item=model_server.id_codec.from_text(rating.item, "item"), title=model_server.item_title(rating.item),
+        value=rating.value, rated_at=rating.rated_at, shown_prediction=rating.shown_prediction,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
@@ -13,9 +13,7 @@ from foretaste.service.api.dependencies import (
     IdQuery,
     StateDep,
     error_responses,
-    json_response,
     require_role,
-    success_envelope,
 )
 from foretaste.service.db import rating_store
 from foretaste.service.id_codec import MAX_ID_LENGTH
@@ -24,9 +22,13 @@ from foretaste.service.predictor import ItemPrediction, UserProfile
 from foretaste.service.response_cache import DEFAULT_N
 from foretaste.service.schemas import (
     ExplanationOut,
+    ExplanationPart,
+    ExplanationReason,
     NextItem,
+    PredictedItem,
     PredictionsIn,
     PredictionsOut,
+    SimilarItem,
     SimilarItems,
     Success,
 )
@@ -52,25 +54,25 @@ def get_recommendations(user: IdQuery, app_state: StateDep, n: CountQuery = DEFA
     if content is None:
         with model_server.cpu_slots:
             predictions = predictor.recommend(profile, n, active.index)
-            content = _predictions_json(app_state, text, active, profile, predictions)
+            response = _predictions_out(app_state, text, active, profile, predictions)
+            content = response.model_dump_json().encode()
         app_state.responses.put(text, n, version, content)
     return Response(content, media_type="application/json")
 
 
-@router.post("/predictions", response_model=Success[PredictionsOut], responses=error_responses(404))
-def post_predictions(body: PredictionsIn, app_state: StateDep) -> Response:
+@router.post("/predictions", responses=error_responses(404))
+def post_predictions(body: PredictionsIn, app_state: StateDep) -> Success[PredictionsOut]:
     """Predict a user's ratings of some items."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(body.user, "user")
     items = codec.to_array([codec.to_text(item, "item") for item in body.items], "item")
     with app_state.database.read_connection() as connection:
         active, profile = app_state.model_server.get_user(connection, text)
-    content = _predictions_json(app_state, text, active, profile, predictor.predict_items(profile, items))
-    return Response(content, media_type="application/json")
+    return _predictions_out(app_state, text, active, profile, predictor.predict_items(profile, items))
 
 
-@router.get("/similar", response_model=Success[SimilarItems], responses=error_responses(404, 409))
-def get_similar(item: IdQuery, app_state: StateDep, n: CountQuery = 10) -> Response:
+@router.get("/similar", responses=error_responses(404, 409))
+def get_similar(item: IdQuery, app_state: StateDep, n: CountQuery = 10) -> Success[SimilarItems]:
     """Return the items most similar to an item."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(item, "item")
@@ -79,14 +81,14 @@ def get_similar(item: IdQuery, app_state: StateDep, n: CountQuery = 10) -> Respo
         active = app_state.model_server.get_active(connection)
         similar = predictor.find_similar(active.model, item_id, n)
     title = app_state.model_server.item_title
-    rows = [{"item": id_, "title": title(id_), "similarity": round(value, 6)} for id_, value in similar]
-    return json_response(
-        {"item": item_id, "title": title(item_id), "model_id": active.stored.id, "items": rows}
+    items = [SimilarItem(item=id_, title=title(id_), similarity=round(value, 6)) for id_, value in similar]
+    return Success(
+        data=SimilarItems(item=item_id, title=title(item_id), model_id=active.stored.id, items=items)
     )
 
 
-@router.get("/explanations", response_model=Success[ExplanationOut], responses=error_responses(404, 409))
-def get_explanation(user: IdQuery, item: IdQuery, app_state: StateDep) -> Response:
+@router.get("/explanations", responses=error_responses(404, 409))
+def get_explanation(user: IdQuery, item: IdQuery, app_state: StateDep) -> Success[ExplanationOut]:
     """Explain a prediction: its parts, and the contributions of the user's ratings."""
     codec = app_state.model_server.id_codec
     text, item_text = codec.to_text(user, "user"), codec.to_text(item, "item")
@@ -97,26 +99,26 @@ def get_explanation(user: IdQuery, item: IdQuery, app_state: StateDep) -> Respon
     )
     title = app_state.model_server.item_title
     reasons = [
-        {"item": reason.id, "title": title(reason.id), "rating": reason.rating,
-         "contribution": reason.contribution}
+        ExplanationReason(
+            item=reason.id, title=title(reason.id), rating=reason.rating, contribution=reason.contribution
+        )
         for reason in explanation.reasons
-    ]  # fmt: skip
-    return json_response({
-        "user": explanation.user, "item": explanation.item, "title": title(item_text),
-        "model_id": active.stored.id, "prediction": explanation.prediction,
-        "sentence": explanation.sentence(),
-        "parts": [{"name": part.name, "value": part.value} for part in explanation.parts],
-        "main_part": explanation.main_part, "reasons": reasons, "residual": explanation.residual,
-        "note": explanation.note,
-    })  # fmt: skip
+    ]
+    return Success(data=ExplanationOut(
+        user=explanation.user, item=explanation.item, title=title(item_text), model_id=active.stored.id,
+        prediction=explanation.prediction, sentence=explanation.sentence(),
+        parts=[ExplanationPart.model_validate(part) for part in explanation.parts],
+        main_part=explanation.main_part, reasons=reasons, residual=explanation.residual,
+        note=explanation.note,
+    ))  # fmt: skip
 
 
-@router.get("/next-item", response_model=Success[NextItem], responses=error_responses(404, 409))
+@router.get("/next-item", responses=error_responses(404, 409))
 def get_next_item(
     user: IdQuery,
     app_state: StateDep,
     skip: IdsQuery = [],  # noqa: B006 - FastAPI copies the default
-) -> Response:
+) -> Success[NextItem]:
     """Return the most informative item to ask a user to rate next, none of ``skip`` (active learning)."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(user, "user")
@@ -124,24 +126,22 @@ def get_next_item(
     with app_state.database.read_connection() as connection:
         active, profile = app_state.model_server.get_user(connection, text)
     item = predictor.next_item(active.model, profile.ratings, excluded_items)
-    return json_response({
-        "user": codec.from_text(text, "user"), "model_id": active.stored.id,
-        "n_answered": len(profile.rated_items), "item": item,
-        "title": app_state.model_server.item_title(item),
-    })  # fmt: skip
+    return Success(data=NextItem(
+        user=codec.from_text(text, "user"), model_id=active.stored.id, n_answered=len(profile.rated_items),
+        item=item, title=app_state.model_server.item_title(item),
+    ))  # fmt: skip
 
 
-def _predictions_json(
+def _predictions_out(
     app_state: AppState, user: str, active: ActiveModel, profile: UserProfile,
     predictions: list[ItemPrediction],
-) -> bytes:  # fmt: skip
-    """Return the body of a response with ``PredictionsOut``."""
+) -> Success[PredictionsOut]:  # fmt: skip
     title = app_state.model_server.item_title
-    rows: list[dict[str, Any]] = [
-        {"item": prediction.item, "title": title(prediction.item), "prediction": prediction.prediction}
-        for prediction in predictions
+    items = [
+        PredictedItem(item=predicted.item, title=title(predicted.item), prediction=predicted.prediction)
+        for predicted in predictions
     ]
-    return success_envelope({
-        "user": app_state.model_server.id_codec.from_text(user, "user"), "model_id": active.stored.id,
-        "basis": profile.basis, "n_ratings_used": profile.n_ratings_used, "items": rows,
-    })  # fmt: skip
+    return Success(data=PredictionsOut(
+        user=app_state.model_server.id_codec.from_text(user, "user"), model_id=active.stored.id,
+        basis=profile.basis, n_ratings_used=profile.n_ratings_used, items=items,
+    ))  # fmt: skip

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends
 
 from foretaste.service.api.dependencies import (
     IdQuery,
     StateDep,
     error_responses,
-    json_response,
     require_role,
 )
 from foretaste.service.api.ratings import rating_out
@@ -19,8 +18,8 @@ from foretaste.service.schemas import Success, UserDeleted, UserExport
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(require_role("admin"))])
 
 
-@router.get("", response_model=Success[UserExport], responses=error_responses())
-def export_user(user: IdQuery, app_state: StateDep) -> Response:
+@router.get("", responses=error_responses())
+def export_user(user: IdQuery, app_state: StateDep) -> Success[UserExport]:
     """Export all data of a user, and list the models trained on them."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(user, "user")
@@ -29,11 +28,11 @@ def export_user(user: IdQuery, app_state: StateDep) -> Response:
     user_id = codec.from_text(text, "user")
     model_ids = models_with_user(app_state.settings, app_state.database, user_id)
     rows = [rating_out(rating, app_state.model_server) for rating in ratings]
-    return json_response({"user": user_id, "ratings": rows, "model_ids": model_ids})
+    return Success(data=UserExport(user=user_id, ratings=rows, model_ids=model_ids))
 
 
-@router.delete("", response_model=Success[UserDeleted], responses=error_responses(507))
-def delete_user(user: IdQuery, app_state: StateDep) -> Response:
+@router.delete("", responses=error_responses(507))
+def delete_user(user: IdQuery, app_state: StateDep) -> Success[UserDeleted]:
     """Delete all data of a user, and list the models that were trained on them."""
     codec = app_state.model_server.id_codec
     text = codec.to_text(user, "user")
@@ -42,4 +41,4 @@ def delete_user(user: IdQuery, app_state: StateDep) -> Response:
     app_state.model_server.evict_user(text)
     user_id = codec.from_text(text, "user")
     model_ids = models_with_user(app_state.settings, app_state.database, user_id)
-    return json_response({"n_ratings": n_deleted, "model_ids": model_ids})
+    return Success(data=UserDeleted(n_ratings=n_deleted, model_ids=model_ids))

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from foretaste.service.schemas import ErrorDetail, Failure
+
 ErrorPage = Callable[..., Any]  # (status, message, headers) -> Response
 
 
@@ -16,8 +18,8 @@ def is_web_path(path: str) -> bool:
 
 def error_envelope(code: str, message: str, hint: str | None = None) -> bytes:
     """Return the JSON body of an error."""
-    error = {"code": code, "message": message, "hint": hint}
-    return json.dumps({"ok": False, "error": error}, ensure_ascii=True).encode()
+    failure = Failure(error=ErrorDetail(code=code, message=message, hint=hint))
+    return json.dumps(failure.model_dump(), ensure_ascii=True).encode()  # a message may hold lone surrogates
 
 
 async def send_error(

@@ -241,7 +241,7 @@ def download_my_data(page_request: PageRequestDep) -> Response:
     visitor, ratings = _visitor_ratings(page_request)
     export = {
         "user": None if visitor.user is None else model_server.id_codec.from_text(visitor.user, "user"),
-        "ratings": [rating_out(rating, model_server) for rating in ratings],
+        "ratings": [rating_out(rating, model_server).model_dump() for rating in ratings],
         "skipped_items": list(visitor.skipped_items), "shown_predictions": visitor.shown_predictions,
     }  # fmt: skip
     text = json.dumps(export, ensure_ascii=False, indent=1, allow_nan=False)
