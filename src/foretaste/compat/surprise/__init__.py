@@ -1,4 +1,9 @@
-"""Drop-in replacement for scikit-surprise: its public API and results, on foretaste's native kernels."""
+"""Drop-in replacement for scikit-surprise: its public API and results, on foretaste's native kernels.
+
+Parameters, attributes and results are those of scikit-surprise 1.1.5 and documented there; the docstrings
+here say what each name is and where it differs. Errors come with a hint; they are subclasses of the
+exceptions that scikit-surprise raises, mostly ``ValueError``.
+"""
 
 from foretaste.compat.surprise import accuracy as accuracy
 from foretaste.compat.surprise import dump, model_selection

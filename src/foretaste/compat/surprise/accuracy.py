@@ -13,52 +13,17 @@ from foretaste.typing import Float64Array
 
 
 def rmse(predictions: Any, verbose: bool = True) -> Any:
-    """Return the root of the mean squared error.
-
-    Parameters
-    ----------
-    predictions : list of Prediction
-        Or tuples of five like them; each with its true rating.
-    verbose : bool
-        Whether to print it.
-
-    Raises
-    ------
-    DataError
-        If there are no predictions, or one has no true rating (a ``ValueError``).
-    """
+    """Return the root of the mean squared error."""
     return _print_and_return("RMSE: ", np.sqrt(np.mean(_errors(predictions) ** 2)), verbose)
 
 
 def mse(predictions: Any, verbose: bool = True) -> Any:
-    """Return the mean squared error.
-
-    Parameters
-    ----------
-    predictions, verbose
-        As in ``rmse``.
-
-    Raises
-    ------
-    DataError
-        As ``rmse``.
-    """
+    """Return the mean squared error."""
     return _print_and_return("MSE: ", np.mean(_errors(predictions) ** 2), verbose)
 
 
 def mae(predictions: Any, verbose: bool = True) -> Any:
-    """Return the mean absolute error.
-
-    Parameters
-    ----------
-    predictions, verbose
-        As in ``rmse``.
-
-    Raises
-    ------
-    DataError
-        As ``rmse``.
-    """
+    """Return the mean absolute error."""
     return _print_and_return("MAE:  ", np.mean(np.abs(_errors(predictions))), verbose)
 
 
@@ -67,16 +32,6 @@ def fcp(predictions: Any, verbose: bool = True) -> Any:
 
     Of each user, the pairs in the right order are counted, and those in the wrong order or predicted alike;
     both are averaged over the users that have any, and the first mean is divided by the sum of the two.
-
-    Parameters
-    ----------
-    predictions, verbose
-        As in ``rmse``.
-
-    Raises
-    ------
-    DataError
-        As ``rmse``; and if no user has two different true ratings.
     """
     true, predicted = _true_and_predicted(predictions)
     users, code_by_user = assign_inner_ids([row[0] for row in predictions])

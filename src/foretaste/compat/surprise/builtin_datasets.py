@@ -19,17 +19,7 @@ _REGISTRY_NAMES = {"ml-100k": "movielens-100k", "ml-1m": "movielens-1m", "jester
 
 
 class BuiltinDataset(NamedTuple):
-    """A dataset that can be loaded by name.
-
-    Attributes
-    ----------
-    url : str
-        URL of the publisher.
-    path : str
-        Path of the ratings file, which may not exist yet.
-    reader_params : dict
-        Arguments of its ``Reader``.
-    """
+    """A dataset that can be loaded by name."""
 
     url: str
     path: str
@@ -55,11 +45,6 @@ def get_dataset_dir() -> str:
     The environment variable SURPRISE_DATA_FOLDER sets it; the default is ``surprise`` in the cache of
     foretaste (FORETASTE_CACHE). Datasets that scikit-surprise downloaded to ``~/.surprise_data`` are found,
     too.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it cannot be created.
     """
     folder = _data_folder()
     try:
@@ -112,19 +97,6 @@ def download_builtin_dataset(name: str) -> None:
     The archive is downloaded as by ``foretaste.datasets``: verified against the published checksum,
     cached, from FORETASTE_MIRROR if set. Then its files are extracted, including the folds of MovieLens
     100K.
-
-    Parameters
-    ----------
-    name : str
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such dataset, or the server no longer has it.
-    DownloadError
-        If the download fails.
-    DataError
-        If the checksum does not match.
     """
     if name not in _FILES:
         raise NotFoundError(

@@ -24,38 +24,14 @@ class UnknownNameError(NotFoundError, ValueError):
 
 
 class Dataset:
-    """Ratings from a file, a frame or a published dataset; use one of the ``load_`` methods.
-
-    Parameters
-    ----------
-    reader : Reader
-
-    Attributes
-    ----------
-    reader : Reader
-    """
+    """Ratings from a file, a frame or a published dataset; use one of the ``load_`` methods."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
     @classmethod
     def load_builtin(cls, name: str = "ml-100k", prompt: bool = True) -> DatasetAutoFolds:
-        """Load a published dataset, downloaded first if missing.
-
-        Parameters
-        ----------
-        name : str
-            ``"ml-100k"``, ``"ml-1m"`` or ``"jester"`` (the second of Jester's).
-        prompt : bool
-            Whether to ask before downloading; the program exits (``SystemExit``) if the answer is no.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is no such dataset (a ``ValueError``).
-        DownloadError, DataError
-            If it cannot be fetched, or is not what was published.
-        """
+        """Load a published dataset, downloaded first if missing."""
         if name not in BUILTIN_DATASETS:
             raise UnknownNameError(
                 f"unknown dataset {name}. Accepted values are {', '.join(BUILTIN_DATASETS)}"
@@ -72,70 +48,21 @@ class Dataset:
 
     @classmethod
     def load_from_file(cls, file_path: Any, reader: Reader) -> DatasetAutoFolds:
-        """Load ratings from one file.
-
-        Parameters
-        ----------
-        file_path : str or path
-            With ``~`` for the home folder.
-        reader : Reader
-
-        Raises
-        ------
-        FileNotFoundError
-            If the file does not exist.
-        DataError
-            If a line cannot be read (a ``ValueError``).
-        """
+        """Load ratings from one file."""
         return DatasetAutoFolds(ratings_file=file_path, reader=reader)
 
     @classmethod
     def load_from_folds(cls, folds_files: Any, reader: Reader) -> DatasetUserFolds:
-        """Load ratings that are divided into folds already, for ``PredefinedKFold``.
-
-        Parameters
-        ----------
-        folds_files : iterable of (path, path)
-            Training and test file of each fold; read when ``split`` yields the fold.
-        reader : Reader
-
-        Raises
-        ------
-        UnknownNameError
-            If one of the files does not exist (a ``ValueError``).
-        """
+        """Load ratings that are divided into folds already; a file is read when ``split`` yields its fold."""
         return DatasetUserFolds(folds_files=folds_files, reader=reader)
 
     @classmethod
     def load_from_df(cls, df: Any, reader: Reader) -> DatasetAutoFolds:
-        """Load ratings from a frame.
-
-        Parameters
-        ----------
-        df : frame
-            Of pandas, polars, pyarrow or any library that supports Arrow; three columns: user, item, rating.
-        reader : Reader
-            Only its ``rating_scale`` matters.
-
-        Raises
-        ------
-        InvalidParameterError, DataError
-            If it does not have three columns, or a rating is not a number (``ValueError``).
-        """
+        """Load ratings from a frame of pandas, polars, pyarrow or any library that supports Arrow."""
         return DatasetAutoFolds(reader=reader, df=df)
 
     def read_ratings(self, file_name: Any) -> list[Rating]:
-        """Read a file with the reader of this dataset.
-
-        Parameters
-        ----------
-        file_name : str or path
-
-        Returns
-        -------
-        list of (user, item, rating, time)
-            Ids are texts.
-        """
+        """Read a file with the reader of this dataset."""
         skip = self.reader.skip_lines
         ratings: list[Rating] = []
         with Path(file_name).expanduser().open(encoding="utf-8") as lines:
@@ -154,12 +81,7 @@ class Dataset:
         return ratings
 
     def construct_trainset(self, raw_trainset: Any) -> Trainset:
-        """Build a trainset; inner ids are assigned in the order in which raw ids first appear.
-
-        Parameters
-        ----------
-        raw_trainset : list of (user, item, rating, time)
-        """
+        """Build a trainset; inner ids are assigned in the order in which raw ids first appear."""
         raw = list(raw_trainset)
         user, users = assign_inner_ids([row[0] for row in raw])
         item, items = assign_inner_ids([row[1] for row in raw])
@@ -167,27 +89,12 @@ class Dataset:
         return Trainset._from_codes(user, item, value, self.reader.rating_scale, users, items)
 
     def construct_testset(self, raw_testset: Any) -> list[tuple[Any, Any, float]]:
-        """Make a testset: the same without times.
-
-        Parameters
-        ----------
-        raw_testset : list of (user, item, rating, time)
-        """
+        """Make a testset: the same without times."""
         return [(user, item, rating) for user, item, rating, _ in raw_testset]
 
 
 class DatasetUserFolds(Dataset):
-    """Ratings in files of folds; made by ``Dataset.load_from_folds``.
-
-    Parameters
-    ----------
-    folds_files : iterable of (path, path)
-    reader : Reader
-
-    Attributes
-    ----------
-    folds_files : list of (path, path)
-    """
+    """Ratings in files of folds; made by ``Dataset.load_from_folds``."""
 
     def __init__(self, folds_files: Any = None, reader: Any = None) -> None:
         super().__init__(reader)
@@ -201,22 +108,7 @@ class DatasetUserFolds(Dataset):
 
 
 class DatasetAutoFolds(Dataset):
-    """Ratings in one piece; made by ``Dataset.load_from_file``, ``load_from_df`` or ``load_builtin``.
-
-    Parameters
-    ----------
-    ratings_file : str or path, optional
-    reader : Reader
-    df : frame, optional
-        Instead of a file.
-
-    Attributes
-    ----------
-    raw_ratings : list of (user, item, rating, time)
-        May be shuffled or cut by the program.
-    has_been_split : bool
-        For compatibility.
-    """
+    """Ratings in one piece; made by ``Dataset.load_from_file``, ``load_from_df`` or ``load_builtin``."""
 
     def __init__(self, ratings_file: Any = None, reader: Any = None, df: Any = None) -> None:
         super().__init__(reader)

@@ -63,21 +63,8 @@ _CLUSTER_PARAMS = {
 def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any = 0) -> None:
     """Write predictions, an algorithm or both to a file, atomically.
 
-    Parameters
-    ----------
-    file_name : str or path
-    predictions : list of Prediction, optional
-    algo : algorithm, optional
-        An algorithm of this package, fitted or not.
-    verbose : int
-        Whether to print that the file was written.
-
-    Raises
-    ------
-    NotSupportedError
-        If the algorithm is of a custom class, or has an attribute that a file cannot hold.
-    NotFoundError, InvalidParameterError
-        If the file cannot be written.
+    Unlike a pickle of scikit-surprise, it holds algorithms of this package only: a custom class, or an
+    attribute that is no number, text or array, raises ``NotSupportedError``.
     """
     from safetensors.numpy import save_file
 
@@ -96,25 +83,10 @@ def dump(file_name: Any, predictions: Any = None, algo: Any = None, verbose: Any
 
 
 def load(file_name: Any) -> tuple[list[Prediction] | None, Any]:
-    """Read what ``dump`` wrote.
+    """Read what ``dump`` wrote: the predictions or None, and the algorithm or None.
 
-    Parameters
-    ----------
-    file_name : str or path
-
-    Returns
-    -------
-    predictions : list of Prediction or None
-    algo : algorithm or None
-        It predicts the same as the saved one.
-
-    Raises
-    ------
-    NotFoundError
-        If the file does not exist.
-    ModelFileError
-        If it is not a dump of this package (one of scikit-surprise is a pickle, which can run code
-        when read), or is corrupt or inconsistent.
+    A dump of scikit-surprise is a pickle, which can run code when read: it raises ``ModelFileError``, as does
+    a corrupt or inconsistent file.
     """
     path = Path(file_name)
     if not path.is_file():

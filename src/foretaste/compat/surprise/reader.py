@@ -12,28 +12,7 @@ _FIELDS = ("user", "item", "rating")
 
 
 class Reader:
-    """Format of a ratings file.
-
-    Parameters
-    ----------
-    name : str, optional
-        A built-in dataset, ``"ml-100k"``, ``"ml-1m"`` or ``"jester"``, whose format is used; the other
-        arguments are then ignored.
-    line_format : str
-        Fields of a line in order, separated by spaces: ``user``, ``item``, ``rating`` and optionally
-        ``timestamp``.
-    sep : str, optional
-        Field separator; any whitespace if None.
-    rating_scale : (low, high)
-        Predictions are clipped to it.
-    skip_lines : int
-        Number of lines to skip at the beginning.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a field or the name is unknown, or the scale is not two numbers (a ``ValueError``).
-    """
+    """Format of a ratings file."""
 
     def __init__(
         self,
@@ -71,22 +50,7 @@ class Reader:
         self.indexes = [fields.index(field) for field in columns]
 
     def parse_line(self, line: str) -> tuple[str, str, float, str | None]:
-        """Read one line.
-
-        Parameters
-        ----------
-        line : str
-
-        Returns
-        -------
-        (user, item, rating, time)
-            The timestamp is a string, or None.
-
-        Raises
-        ------
-        DataError
-            If there are too few fields, or the rating is not a number (a ``ValueError``).
-        """
+        """Read one line."""
         parts = line.split(self.sep)
         try:
             fields = [parts[index].strip() for index in self.indexes]

@@ -25,81 +25,17 @@ def cosine(n_x: int, yr: Any, min_support: int) -> Float64Array:
     r"""Compute the cosine of the angle between the common ratings of two rows.
 
     .. math:: \frac{\sum_y r_{xy} r_{x'y}}{\sqrt{\sum_y r_{xy}^2 \sum_y r_{x'y}^2}}
-
-    Parameters
-    ----------
-    n_x : int
-        Number of rows that are compared (users, say).
-    yr : mapping of int to list of (int, float)
-        For each column (item), the rows (users) that rated it, with their ratings.
-    min_support : int
-        With fewer common ratings, the similarity is 0.
-
-    Returns
-    -------
-    float64 array, shape (n_x, n_x)
-        Symmetric, 1 on the diagonal.
-
-    Raises
-    ------
-    SimilarityUndefinedError
-        If the common ratings of a row are all 0, or ``min_support`` is 0 and two rows have no common
-        ratings (a ``ZeroDivisionError``).
-    InvalidParameterError
-        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
     """
     return _similarity_matrix("cosine", n_x, yr, min_support)
 
 
 def msd(n_x: int, yr: Any, min_support: int) -> Float64Array:
-    r"""Compute 1 / (1 + mean squared difference) of the common ratings of two rows.
-
-    Parameters
-    ----------
-    n_x : int
-        Number of rows that are compared (users, say).
-    yr : mapping of int to list of (int, float)
-        For each column (item), the rows (users) that rated it, with their ratings.
-    min_support : int
-        With fewer common ratings, the similarity is 0.
-
-    Returns
-    -------
-    float64 array, shape (n_x, n_x)
-        Symmetric, 1 on the diagonal.
-
-    Raises
-    ------
-    SimilarityUndefinedError
-        If ``min_support`` is 0 and two rows have no common ratings (a ``ZeroDivisionError``).
-    InvalidParameterError
-        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
-    """
+    r"""Compute 1 / (1 + mean squared difference) of the common ratings of two rows."""
     return _similarity_matrix("msd", n_x, yr, min_support)
 
 
 def pearson(n_x: int, yr: Any, min_support: int) -> Float64Array:
-    r"""Compute the correlation of the common ratings of two rows.
-
-    Parameters
-    ----------
-    n_x : int
-        Number of rows that are compared (users, say).
-    yr : mapping of int to list of (int, float)
-        For each column (item), the rows (users) that rated it, with their ratings.
-    min_support : int
-        With fewer common ratings, the similarity is 0, as it is for zero variance.
-
-    Returns
-    -------
-    float64 array, shape (n_x, n_x)
-        Symmetric, 1 on the diagonal; NaN where rounding makes a variance negative, as in scikit-surprise.
-
-    Raises
-    ------
-    InvalidParameterError
-        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
-    """
+    r"""Compute the correlation of the common ratings of two rows."""
     return _similarity_matrix("pearson", n_x, yr, min_support)
 
 
@@ -116,33 +52,6 @@ def pearson_baseline(
 
     The cosine over :math:`n` common ratings is multiplied by :math:`\frac{n - 1}{n - 1 + s}`, with the
     shrinkage :math:`s`.
-
-    Parameters
-    ----------
-    n_x : int
-        Number of rows that are compared (users, say).
-    yr : mapping of int to list of (int, float)
-        For each column (item), the rows (users) that rated it, with their ratings.
-    min_support : int
-        With fewer common ratings, and with fewer than 2, the similarity is 0.
-    global_mean : float
-    x_biases : float64 array, shape (n_x,)
-    y_biases : float64 array
-        By the keys of ``yr``.
-    shrinkage : float
-        Shrinkage parameter; 0 disables it.
-
-    Returns
-    -------
-    float64 array, shape (n_x, n_x)
-        Symmetric, 1 on the diagonal.
-
-    Raises
-    ------
-    SimilarityUndefinedError
-        If the residuals of the common ratings of a row are all 0 (a ``ZeroDivisionError``).
-    InvalidParameterError
-        If ``yr`` is not such a mapping, or holds a row outside 0 to n_x - 1.
     """
     baselines = (float(global_mean), np.asarray(x_biases, np.float64), np.asarray(y_biases, np.float64))
     return _similarity_matrix("pearson_baseline", n_x, yr, min_support, baselines, float(shrinkage))

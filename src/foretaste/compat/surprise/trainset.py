@@ -107,26 +107,7 @@ def group_starts(groups: IndexArray, n_groups: int) -> Int64Array:
 
 
 class Trainset:
-    """Training set of an algorithm; built by a dataset.
-
-    Parameters
-    ----------
-    ur, ir : mapping of int to list of (int, float)
-        The ratings by user, (item, rating), and by item, (user, rating); ids are inner ids.
-    n_users, n_items, n_ratings : int
-    rating_scale : (low, high)
-    raw2inner_id_users, raw2inner_id_items : dict
-        The inner id of each raw id.
-
-    Attributes
-    ----------
-    ur, ir : defaultdict of int to list of (int, float)
-        Built on first access; may be edited before ``fit``.
-    n_users, n_items, n_ratings : int
-    rating_scale : (low, high)
-    global_mean : float
-        Mean of all ratings.
-    """
+    """Training set of an algorithm; built by a dataset."""
 
     n_users: int
     n_items: int
@@ -242,49 +223,21 @@ class Trainset:
         return _has_ratings(self._items, self.n_items, iid)
 
     def to_inner_uid(self, ruid: Any) -> int:
-        """Return the inner id of a user.
-
-        Parameters
-        ----------
-        ruid : object
-            Raw id: a string if the ratings came from a file.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the user is not in the trainset (a ``ValueError``).
-        """
+        """Return the inner id of a user."""
         try:
             return self._raw2inner_id_users[ruid]
         except KeyError:
             raise _unknown_id_error("User", ruid, self._raw2inner_id_users) from None
 
     def to_inner_iid(self, riid: Any) -> int:
-        """Return the inner id of an item.
-
-        Parameters
-        ----------
-        riid : object
-            Raw id: a string if the ratings came from a file.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the item is not in the trainset (a ``ValueError``).
-        """
+        """Return the inner id of an item."""
         try:
             return self._raw2inner_id_items[riid]
         except KeyError:
             raise _unknown_id_error("Item", riid, self._raw2inner_id_items) from None
 
     def to_raw_uid(self, iuid: int) -> Any:
-        """Return the raw id of a user.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is no such inner id (a ``ValueError``).
-        """
+        """Return the raw id of a user."""
         if self._inner2raw_id_users is None:
             self._inner2raw_id_users = {inner: raw for raw, inner in self._raw2inner_id_users.items()}
         try:
@@ -293,13 +246,7 @@ class Trainset:
             raise _invalid_inner_id_error(iuid, "user", self.n_users) from None
 
     def to_raw_iid(self, iiid: int) -> Any:
-        """Return the raw id of an item.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is no such inner id (a ``ValueError``).
-        """
+        """Return the raw id of an item."""
         if self._inner2raw_id_items is None:
             self._inner2raw_id_items = {inner: raw for raw, inner in self._raw2inner_id_items.items()}
         try:
@@ -332,13 +279,7 @@ class Trainset:
         return [(users[u], items[i], rating) for u, i, rating in self.all_ratings()]
 
     def build_anti_testset(self, fill: Any = None) -> list[tuple[Any, Any, float]]:
-        """Return all pairs of a user and an item that have no rating, as ``test`` takes them.
-
-        Parameters
-        ----------
-        fill : float, optional
-            Value used as the rating; the global mean by default.
-        """
+        """Return all pairs of a user and an item that have no rating, as ``test`` takes them."""
         value = self.global_mean if fill is None else float(fill)
         items = [self.to_raw_iid(item) for item in self.all_items()]
         rows = self.by_user()

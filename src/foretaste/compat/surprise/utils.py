@@ -11,18 +11,7 @@ from foretaste.errors import InvalidParameterError
 
 
 def get_rng(random_state: Any) -> np.random.RandomState:
-    """Return the generator that ``random_state`` means.
-
-    Parameters
-    ----------
-    random_state : int, RandomState or None
-        A seed; a generator, used and advanced; None for the one of ``np.random``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is anything else (a ``ValueError``).
-    """
+    """Return the generator that ``random_state`` means."""
     if random_state is None:
         shared: np.random.RandomState = np.random.mtrand._rand  # the one that np.random.seed sets
         return shared

@@ -23,31 +23,7 @@ _OPTION_DICTS = ("sim_options", "bsl_options")
 
 
 class BaseSearchCV(ABC):
-    """Base of the hyperparameter searches.
-
-    Parameters
-    ----------
-    algo_class : class of AlgoBase
-    measures : list of str
-        ``"rmse"``, ``"mse"``, ``"mae"``, ``"fcp"``, in any case.
-    cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``; an int is the number of folds.
-    refit : bool or str
-        Whether the best setting is fitted to all ratings; True takes the first measure, a string names one.
-    return_train_measures : bool
-        Whether to measure on the trainsets, too.
-    n_jobs : int
-        Number of parallel fits: 1 runs them sequentially, -1 is all cores, -2 all but one.
-    pre_dispatch : int, str or None
-        Number of tasks created ahead.
-    joblib_verbose : int
-        Verbosity of progress: 0 is silent, above 10 reports every fit.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a measure is unknown, or ``refit`` names none of them (a ``ValueError``).
-    """
+    """Base of the hyperparameter searches."""
 
     param_combinations: Sequence[dict[str, Any]]
 
@@ -90,18 +66,7 @@ class BaseSearchCV(ABC):
         return self.measures[0] if refit is True else False
 
     def fit(self, data: Any) -> None:
-        """Evaluate every parameter setting on the same folds.
-
-        Parameters
-        ----------
-        data : Dataset
-
-        Raises
-        ------
-        InvalidParameterError
-            If ``refit`` is set and the dataset has no ratings, only folds in files (a
-            ``ValueError``); or if ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
-        """
+        """Evaluate every parameter setting on the same folds."""
         if self.refit and isinstance(data, DatasetUserFolds):
             raise InvalidParameterError(
                 "refit cannot be used when data has been loaded with load_from_folds(): there are no ratings "
@@ -158,34 +123,11 @@ class BaseSearchCV(ABC):
             self.cv_results[f"param_{name}"] = [setting[name] for setting in settings]
 
     def test(self, testset: Any, verbose: bool = False) -> Any:
-        """Predict a testset with the refitted algorithm.
-
-        Parameters
-        ----------
-        testset : list of (raw user, raw item, rating)
-        verbose : bool
-            Whether to print each prediction.
-
-        Raises
-        ------
-        InvalidParameterError
-            If ``refit`` is False (a ``ValueError``).
-        """
+        """Predict a testset with the refitted algorithm."""
         return self._get_refitted("test").test(testset, verbose)
 
     def predict(self, *args: Any) -> Any:
-        """Predict one rating with the refitted algorithm.
-
-        Parameters
-        ----------
-        *args
-            Arguments of ``AlgoBase.predict``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If ``refit`` is False (a ``ValueError``).
-        """
+        """Predict one rating with the refitted algorithm."""
         return self._get_refitted("predict").predict(*args)
 
     def _get_refitted(self, method: str) -> Any:
@@ -232,45 +174,7 @@ def _check_values(name: str, values: Any) -> None:
 
 
 class GridSearchCV(BaseSearchCV):
-    """Cross-validate every combination of parameters.
-
-    Parameters
-    ----------
-    algo_class : class of AlgoBase
-    param_grid : dict of str to list
-        The values of each parameter. ``sim_options`` and ``bsl_options`` are dicts of lists themselves.
-    measures : list of str
-        ``"rmse"``, ``"mse"``, ``"mae"``, ``"fcp"``, in any case.
-    cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``; an int is the number of folds.
-    refit : bool or str
-        Whether the best setting is fitted to all ratings; True takes the first measure, a string names one.
-    return_train_measures : bool
-        Whether to measure on the trainsets, too.
-    n_jobs : int
-        Number of parallel fits: 1 runs them sequentially, -1 is all cores, -2 all but one.
-    pre_dispatch : int, str or None
-        Number of tasks created ahead.
-    joblib_verbose : int
-        Verbosity of progress: 0 is silent, above 10 reports every fit.
-
-    Attributes
-    ----------
-    param_combinations : list of dict
-        The settings.
-    best_params, best_score, best_index, best_estimator : dict
-        By measure: the best setting, its mean over the folds, its index, and an algorithm with it (fitted if
-        ``refit``).
-    cv_results : dict
-        ``split0_test_rmse``, ``mean_test_rmse``, ``std_test_rmse``, ``rank_test_rmse``, the same for
-        ``train`` if ``return_train_measures``, ``mean_fit_time`` and so on, arrays with one entry a
-        setting; ``params``, ``param_*``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a measure or a list of values is not allowed (a ``ValueError``).
-    """
+    """Cross-validate every combination of parameters."""
 
     def __init__(
         self,
@@ -298,32 +202,8 @@ class GridSearchCV(BaseSearchCV):
 class RandomizedSearchCV(BaseSearchCV):
     """Cross-validate randomly sampled parameter combinations.
 
-    Parameters
-    ----------
-    algo_class : class of AlgoBase
-    param_distributions : dict of str to list or distribution
-        Values, or a distribution with ``rvs``, as in ``scipy.stats``. ``sim_options`` and ``bsl_options`` are
-        dicts of lists.
-    n_iter : int
-        Number of combinations.
-    measures, cv, refit, return_train_measures, n_jobs, pre_dispatch
-        As in ``GridSearchCV``.
-    random_state : int, RandomState or None
-        Random state of the sampling. It has no effect if all parameters are lists: like
-        scikit-surprise, this then samples from ``np.random``, with a warning.
-    joblib_verbose : int
-        As in ``GridSearchCV``.
-
-    Attributes
-    ----------
-    param_combinations, best_params, best_score, best_index, best_estimator, cv_results
-        As in ``GridSearchCV``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a measure or a list of values is not allowed, or there are fewer than ``n_iter`` combinations (a
-        ``ValueError``).
+    If all parameters are lists, scikit-surprise samples from ``np.random``, whatever ``random_state`` is; so
+    does this, with a warning.
     """
 
     def __init__(

@@ -19,18 +19,7 @@ from foretaste.errors import InvalidParameterError
 
 
 def get_cv(cv: Any) -> Any:
-    """Return the splitter for ``cv``.
-
-    Parameters
-    ----------
-    cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``; an int is the number of folds.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is anything else (a ``ValueError``).
-    """
+    """Return the splitter for ``cv``."""
     if cv is None:
         return KFold(n_splits=5)
     if isinstance(cv, numbers.Integral):
@@ -55,17 +44,7 @@ class _Splits:
 
 
 class KFold(_Splits):
-    """K-fold cross-validation: every rating is in one test set.
-
-    Parameters
-    ----------
-    n_splits : int
-        Number of folds.
-    random_state : int, RandomState or None
-        Generator for shuffling.
-    shuffle : bool
-        Whether rows are shuffled first; the dataset keeps its order.
-    """
+    """K-fold cross-validation: every rating is in one test set."""
 
     def __init__(self, n_splits: int = 5, random_state: Any = None, shuffle: bool = True) -> None:
         self.n_splits = n_splits
@@ -73,17 +52,7 @@ class KFold(_Splits):
         self.random_state = random_state
 
     def split(self, data: Any) -> Iterator[Fold]:
-        """Yield a trainset and a testset for each fold.
-
-        Parameters
-        ----------
-        data : Dataset
-
-        Raises
-        ------
-        InvalidParameterError
-            If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
-        """
+        """Yield a trainset and a testset for each fold."""
         ratings = EncodedRatings(data)
         if not 2 <= self.n_splits <= len(ratings):
             raise InvalidParameterError(
@@ -103,16 +72,7 @@ class KFold(_Splits):
 
 
 class RepeatedKFold:
-    """``KFold``, repeated with different shuffles.
-
-    Parameters
-    ----------
-    n_splits : int
-        Number of folds per repetition.
-    n_repeats : int
-        Number of repetitions.
-    random_state : int, RandomState or None
-    """
+    """``KFold``, repeated with different shuffles."""
 
     def __init__(self, n_splits: int = 5, n_repeats: int = 10, random_state: Any = None) -> None:
         self.n_repeats = n_repeats
@@ -120,17 +80,7 @@ class RepeatedKFold:
         self.n_splits = n_splits
 
     def split(self, data: Any) -> Iterator[Fold]:
-        """Yield a trainset and a testset for each fold of each repetition.
-
-        Parameters
-        ----------
-        data : Dataset
-
-        Raises
-        ------
-        InvalidParameterError
-            If there are fewer ratings than folds, or fewer than two folds (a ``ValueError``).
-        """
+        """Yield a trainset and a testset for each fold of each repetition."""
         rng = get_rng(self.random_state)
         for _ in range(self.n_repeats):
             yield from KFold(n_splits=self.n_splits, random_state=rng).split(data)
@@ -141,23 +91,7 @@ class RepeatedKFold:
 
 
 class ShuffleSplit(_Splits):
-    """Random training and test sets; those of different folds may overlap.
-
-    Parameters
-    ----------
-    n_splits : int
-        Number of folds.
-    test_size, train_size : float, int or None
-        A fraction of the ratings (float) or their number (int); None is the complement of the other.
-    random_state : int, RandomState or None
-    shuffle : bool
-        Whether rows are sampled at random; otherwise the first are the training rows and all folds are equal.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a number is not above 0 (a ``ValueError``).
-    """
+    """Random training and test sets; those of different folds may overlap."""
 
     def __init__(
         self,
@@ -180,20 +114,7 @@ class ShuffleSplit(_Splits):
         self.shuffle = shuffle
 
     def validate_train_test_sizes(self, test_size: Any, train_size: Any, n_ratings: int) -> tuple[int, int]:
-        """Return the number of training and of test ratings.
-
-        Parameters
-        ----------
-        test_size, train_size : float, int or None
-            As for the class.
-        n_ratings : int
-            Number of ratings.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there are too few ratings (a ``ValueError``).
-        """
+        """Return the number of training and of test ratings."""
         for name, size in (("test_size", test_size), ("train_size", train_size)):
             if size is not None and size >= (limit := _size_limit(size, n_ratings)):
                 raise InvalidParameterError(
@@ -216,17 +137,7 @@ class ShuffleSplit(_Splits):
         return train, test
 
     def split(self, data: Any) -> Iterator[Fold]:
-        """Yield a trainset and a testset for each fold.
-
-        Parameters
-        ----------
-        data : Dataset
-
-        Raises
-        ------
-        InvalidParameterError
-            If there are too few ratings (a ``ValueError``).
-        """
+        """Yield a trainset and a testset for each fold."""
         ratings = EncodedRatings(data)
         train, test = self.validate_train_test_sizes(self.test_size, self.train_size, len(ratings))
         rng = get_rng(self.random_state)
@@ -255,42 +166,12 @@ def train_test_split(
     random_state: Any = None,
     shuffle: bool = True,
 ) -> Fold:
-    """Divide ratings into a trainset and a testset.
-
-    Parameters
-    ----------
-    data : Dataset
-    test_size, train_size : float, int or None
-        A fraction of the ratings (float) or their number (int); None is the complement of the other.
-    random_state : int, RandomState or None
-    shuffle : bool
-        Whether rows are sampled at random; otherwise the first are the training rows.
-
-    Returns
-    -------
-    trainset : Trainset
-    testset : list of (raw user, raw item, rating)
-
-    Raises
-    ------
-    InvalidParameterError
-        If a size is not above 0, or there are too few ratings (a ``ValueError``).
-    """
+    """Divide ratings into a trainset and a testset."""
     return next(ShuffleSplit(1, test_size, train_size, random_state, shuffle).split(data))
 
 
 class LeaveOneOut(_Splits):
-    """Leave one random rating of each user out for testing.
-
-    Parameters
-    ----------
-    n_splits : int
-        Number of folds.
-    random_state : int, RandomState or None
-    min_n_ratings : int
-        Users with at most this many ratings are excluded. With 0, users with one rating are
-        only in the test set.
-    """
+    """Leave one random rating of each user out for testing."""
 
     def __init__(self, n_splits: int = 5, random_state: Any = None, min_n_ratings: int = 0) -> None:
         self.n_splits = n_splits
@@ -298,17 +179,7 @@ class LeaveOneOut(_Splits):
         self.min_n_ratings = min_n_ratings
 
     def split(self, data: Any) -> Iterator[Fold]:
-        """Yield a trainset and a testset for each fold; ratings are ordered by user.
-
-        Parameters
-        ----------
-        data : Dataset
-
-        Raises
-        ------
-        InvalidParameterError
-            If no training ratings remain (a ``ValueError``).
-        """
+        """Yield a trainset and a testset for each fold; ratings are ordered by user."""
         ratings = EncodedRatings(data)
         rows = np.argsort(ratings.users, kind="stable")
         counts = np.bincount(ratings.users)
@@ -329,27 +200,10 @@ class LeaveOneOut(_Splits):
 
 
 class PredefinedKFold(_Splits):
-    """The folds of a dataset that was loaded by ``Dataset.load_from_folds``.
-
-    Attributes
-    ----------
-    n_splits : int
-        Number of folds, once ``split`` has started.
-    """
+    """The folds of a dataset that was loaded by ``Dataset.load_from_folds``."""
 
     def split(self, data: Any) -> Iterator[Fold]:
-        """Read the files of each fold; yield its trainset and testset.
-
-        Parameters
-        ----------
-        data : Dataset
-            Made by ``Dataset.load_from_folds``.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the dataset has no fold files.
-        """
+        """Read the files of each fold; yield its trainset and testset."""
         if not hasattr(data, "folds_files"):
             raise InvalidParameterError(
                 f"a {type(data).__name__} has no files of folds",

@@ -17,17 +17,7 @@ MEASURES = ("rmse", "mse", "mae", "fcp")
 
 
 def check_measures(measures: Any) -> list[str]:
-    """Return names of measures in lower case, each a function of ``accuracy``.
-
-    Parameters
-    ----------
-    measures : list of str
-
-    Raises
-    ------
-    InvalidParameterError
-        If a measure is unknown.
-    """
+    """Return names of measures in lower case, each a function of ``accuracy``."""
     if isinstance(measures, str):
         raise InvalidParameterError(
             f"measures={measures!r} is a text; it must be a list of names", hint=f"measures=[{measures!r}]"
@@ -57,35 +47,8 @@ def cross_validate(
 ) -> dict[str, Any]:
     """Fit an algorithm to each fold's trainset and measure it on the fold's testset.
 
-    Parameters
-    ----------
-    algo : AlgoBase
-        With ``n_jobs=1`` it is left fitted to the last fold; with more, copies are fitted.
-    data : Dataset
-    measures : list of str
-        Names of functions of ``accuracy``, in any case.
-    cv : None, int or object with ``split``
-        None is ``KFold(n_splits=5)``; an int is the number of folds.
-    return_train_measures : bool
-        Whether to measure on the trainsets, too.
-    n_jobs : int
-        Folds at once: 1 runs them sequentially, -1 is all cores, -2 all but one. An algorithm without
-        a ``random_state`` samples from ``np.random``: its results are reproducible only with ``n_jobs=1``.
-    pre_dispatch : int, str or None
-        Number of folds generated ahead: a number, ``"2*n_jobs"``, or None for all.
-    verbose : bool
-        Whether to print the table.
-
-    Returns
-    -------
-    dict
-        ``test_rmse`` and so on (and ``train_rmse``), float64 arrays with one entry a fold; ``fit_time`` and
-        ``test_time``, tuples of seconds.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a measure is unknown, or ``cv``, ``n_jobs`` or ``pre_dispatch`` is not allowed.
+    An algorithm without a ``random_state`` samples from ``np.random``: its results are reproducible only with
+    ``n_jobs=1``.
     """
     names = check_measures(measures)
     tasks = (
@@ -112,26 +75,7 @@ def cross_validate(
 def fit_and_score(
     algo: Any, trainset: Any, testset: Any, measures: Any, return_train_measures: bool = False
 ) -> FitResult:
-    """Fit an algorithm, predict a testset and compute measures.
-
-    Parameters
-    ----------
-    algo : AlgoBase
-    trainset : Trainset
-    testset : list of (raw user, raw item, rating)
-    measures : list of str
-        Names of functions of ``accuracy``.
-    return_train_measures : bool
-        Whether to measure on the trainset, too.
-
-    Returns
-    -------
-    test_measures : dict of str to float
-    train_measures : dict of str to float
-        Empty unless ``return_train_measures``.
-    fit_time, test_time : float
-        Seconds.
-    """
+    """Fit an algorithm, predict a testset and compute measures."""
     start = time.perf_counter()
     algo.fit(trainset)
     fit_end = time.perf_counter()
@@ -157,19 +101,7 @@ def print_summary(
     test_times: Sequence[float],
     n_splits: int,
 ) -> None:
-    """Print the summary of a cross-validation.
-
-    Parameters
-    ----------
-    algo : AlgoBase
-        For the name of its class.
-    measures : list of str
-    test_measures, train_measures : dict of str to array, shape (n_splits,)
-    fit_times, test_times : sequence of float
-        Seconds, one a fold.
-    n_splits : int
-        Number of folds.
-    """
+    """Print the summary of a cross-validation."""
     names_text = ", ".join(measure.upper() for measure in measures)
     print(f"Evaluating {names_text} of algorithm {type(algo).__name__} on {n_splits} split(s).\n")  # noqa: T201
     rows = [("", [*(f"Fold {number}" for number in range(1, n_splits + 1)), "Mean", "Std"])]

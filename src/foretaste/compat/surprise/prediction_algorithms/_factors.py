@@ -35,17 +35,7 @@ class FactorModel(AlgoBase):
     _epoch_line: ClassVar[str] = "Processing epoch {}"
 
     def fit(self, trainset: Trainset) -> Self:
-        """Fit to the ratings of a trainset.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        FactorModel
-            The algorithm itself.
-        """
+        """Fit to the ratings of a trainset."""
         super().fit(trainset)
         self.sgd(trainset)
         return self
@@ -55,13 +45,7 @@ class FactorModel(AlgoBase):
         raise NotImplementedError
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating from inner ids; unknown users and items contribute 0.
-
-        Raises
-        ------
-        PredictionImpossible
-            Without biases, if the user or the item is unknown.
-        """
+        """Predict one rating from inner ids; unknown users and items contribute 0."""
         return self._estimate_pair(u, i).value[0]
 
     def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:

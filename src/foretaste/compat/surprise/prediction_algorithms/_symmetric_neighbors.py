@@ -49,17 +49,7 @@ class SymmetricAlgo(AlgoBase):
         self.verbose = verbose
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        SymmetricAlgo
-            The algorithm itself.
-        """
+        """Set the trainset."""
         AlgoBase.fit(self, trainset)
         self.n_x, self.n_y = self.switch(trainset.n_users, trainset.n_items)
         self._sim: Any = None
@@ -97,19 +87,7 @@ class SymmetricAlgo(AlgoBase):
         self._sim = similarities
 
     def compute_similarities(self) -> Float64Array:
-        """Compute the similarities of all pairs of x.
-
-        Returns
-        -------
-        float64 array, shape (n_x, n_x)
-
-        Raises
-        ------
-        UnknownSimilarityError
-            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        SimilarityUndefinedError
-            If a similarity divides by 0 (a ``ZeroDivisionError``).
-        """
+        """Compute the similarities of all pairs of x."""
         neighborhood = self._get_neighborhood()
         if self.verbose:
             print(f"Computing the {neighborhood.measure} similarity matrix...")  # noqa: T201 - scikit-surprise prints it
@@ -119,20 +97,7 @@ class SymmetricAlgo(AlgoBase):
         return sim
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
-        """Return the nearest neighbors of one x; only its row of similarities is computed.
-
-        Parameters
-        ----------
-        iid : int
-            Inner id of the user or item.
-        k : int
-            Maximum number of neighbors.
-
-        Returns
-        -------
-        list of int
-            Inner ids, most similar first, ties by id.
-        """
+        """Return the nearest neighbors of one x; only its row of similarities is computed."""
         neighborhood = None if vars(self).get("_sim") is not None else vars(self).get("_cached_neighborhood")
         if neighborhood is None or not isinstance(iid, (int, np.integer)) or not 0 <= iid < self.n_x:
             return AlgoBase.get_neighbors(self, iid, k)
@@ -199,23 +164,7 @@ class KNNBase(SymmetricAlgo):
         self.min_k = min_k
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is clipped to the scale.
-
-        Parameters
-        ----------
-        u, i : int or str
-            Inner ids, or a text starting with ``UKN__`` for an unknown raw id.
-
-        Returns
-        -------
-        (float, dict)
-            The rating, and ``actual_k``: the number of neighbors used.
-
-        Raises
-        ------
-        PredictionImpossible
-            If the prediction is impossible.
-        """
+        """Predict one rating, before it is clipped to the scale."""
         estimates = self._estimate_pair(u, i)
         count = int(estimates.details["actual_k"][0])
         return estimates.value[0] if count < 0 else (estimates.value[0], {"actual_k": count})

@@ -46,19 +46,6 @@ class AlgoBase:
     A custom algorithm implements ``estimate(u, i)``, which takes inner ids (or a string starting with
     ``UKN__`` for an unknown raw id) and returns a number, or a number and a dict of details, or raises
     ``PredictionImpossible``; and a ``fit`` that calls ``AlgoBase.fit(self, trainset)`` first.
-
-    Parameters
-    ----------
-    **kwargs
-        ``sim_options`` and ``bsl_options``, dicts; others are ignored.
-
-    Attributes
-    ----------
-    bsl_options, sim_options : dict
-    trainset : Trainset
-        After ``fit``.
-    bu, bi : float64 array or None
-        Baselines of users and items, once computed.
     """
 
     trainset: Trainset
@@ -70,40 +57,14 @@ class AlgoBase:
         self.sim_options.setdefault("user_based", True)
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset and reset the baselines.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        AlgoBase
-            The algorithm itself.
-        """
+        """Set the trainset and reset the baselines."""
         self.trainset = trainset
         self.bu: Any = None
         self.bi: Any = None
         return self
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is clipped to the scale; implemented by subclasses.
-
-        Parameters
-        ----------
-        u, i : int or str
-            Inner ids, or a string starting with ``UKN__`` for an unknown raw id.
-
-        Returns
-        -------
-        float or (float, dict)
-            The rating, and details of the prediction.
-
-        Raises
-        ------
-        PredictionImpossible
-            If the prediction is impossible.
-        """
+        """Predict one rating, before it is clipped to the scale; implemented by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no estimate(u, i); write one")
 
     def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates | None:
@@ -134,53 +95,14 @@ class AlgoBase:
     def predict(
         self, uid: Any, iid: Any, r_ui: Any = None, clip: bool = True, verbose: bool = False
     ) -> Prediction:
-        """Predict the rating of one user for one item.
-
-        Parameters
-        ----------
-        uid, iid : object
-            Raw ids.
-        r_ui : float, optional
-            The true rating, passed through.
-        clip : bool
-            Whether the prediction is clipped to the rating scale.
-        verbose : bool
-            Whether to print it.
-
-        Returns
-        -------
-        Prediction
-            With the default prediction where ``estimate`` finds it impossible.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        """
+        """Predict the rating of one user for one item; ``NotFittedError`` before ``fit``."""
         prediction = self._predict([(uid, iid, r_ui)], clip=clip)[0]
         if verbose:
             print(prediction)  # noqa: T201 - verbose=True
         return prediction
 
     def test(self, testset: Any, verbose: bool = False) -> list[Prediction]:
-        """Predict many ratings.
-
-        Parameters
-        ----------
-        testset : list of (raw user, raw item, true rating)
-        verbose : bool
-            Whether to print each prediction.
-
-        Returns
-        -------
-        list of Prediction
-            In the order of the testset, clipped to the rating scale.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        """
+        """Predict many ratings; ``NotFittedError`` before ``fit``."""
         if type(self).predict is not AlgoBase.predict or "predict" in vars(self):
             return [self.predict(uid, iid, r_ui, verbose=verbose) for uid, iid, r_ui in testset]
         predictions = self._predict(list(testset), clip=True)
@@ -197,16 +119,6 @@ class AlgoBase:
         """Compute the biases of users and items relative to the global mean.
 
         ``bsl_options["method"]`` is ``"als"`` or ``"sgd"``. The result is cached until the next ``fit``.
-
-        Returns
-        -------
-        bu : float64 array, shape (n_users,)
-        bi : float64 array, shape (n_items,)
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is no such method (a ``ValueError``).
         """
         if self.bu is not None:
             return self.bu, self.bi
@@ -225,17 +137,7 @@ class AlgoBase:
         return self.bu, self.bi
 
     def compute_similarities(self) -> Any:
-        """Compute the similarities of users, or items if ``sim_options["user_based"]`` is false.
-
-        Returns
-        -------
-        float64 array, shape (n_users, n_users) or (n_items, n_items)
-
-        Raises
-        ------
-        UnknownSimilarityError
-            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        """
+        """Compute the similarities of users, or items if ``sim_options["user_based"]`` is false."""
         name = self._measure()
         from foretaste.compat.surprise import similarities
 
@@ -266,20 +168,7 @@ class AlgoBase:
         return name
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
-        """Return the nearest neighbors of one user, or one item if ``sim_options["user_based"]`` is false.
-
-        Parameters
-        ----------
-        iid : int
-            Inner id of the user or item.
-        k : int
-            Maximum number of neighbors.
-
-        Returns
-        -------
-        list of int
-            Inner ids, most similar first, ties by id.
-        """
+        """Return the nearest neighbors of one user, or one item if ``sim_options["user_based"]`` is false."""
         trainset = self.trainset
         ids = trainset.all_users() if self.sim_options["user_based"] else trainset.all_items()
         candidates = [candidate for candidate in ids if candidate != iid]

@@ -12,20 +12,7 @@ from foretaste.typing import IndexArray
 
 
 class BaselineOnly(AlgoBase):
-    """Predict the global mean plus a user bias and an item bias.
-
-    Parameters
-    ----------
-    bsl_options : dict
-        ``method`` (``"als"`` or ``"sgd"``) and the options of ``baseline_als`` or ``baseline_sgd``.
-    verbose : bool
-        Whether to print progress messages.
-
-    Attributes
-    ----------
-    bu : float64 array, shape (n_users,)
-    bi : float64 array, shape (n_items,)
-    """
+    """Predict the global mean plus a user bias and an item bias."""
 
     def __init__(
         self,
@@ -36,17 +23,7 @@ class BaselineOnly(AlgoBase):
         self.verbose = verbose
 
     def fit(self, trainset: Trainset) -> Self:
-        """Fit the biases.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        BaselineOnly
-            The algorithm itself.
-        """
+        """Fit the biases."""
         super().fit(trainset)
         self.bu, self.bi = self.compute_baselines()
         return self

@@ -21,24 +21,6 @@ class CoClustering(AlgoBase):
 
     If the user or the item is unknown, the global mean is predicted. Ratings are truncated to integers, as
     in scikit-surprise; a warning reports where that changes them.
-
-    Parameters
-    ----------
-    n_cltr_u, n_cltr_i : int
-        Numbers of clusters of users and of items.
-    n_epochs : int
-        Number of passes that reassign all clusters.
-    random_state : int, RandomState or None
-        Generator of the initial clusters.
-    verbose : bool
-        Whether to print each epoch.
-
-    Attributes
-    ----------
-    cltr_u, cltr_i : intp array, shapes (n_users,) and (n_items,)
-    user_mean, item_mean : float64 array, shapes (n_users,) and (n_items,)
-    avg_cltr_u, avg_cltr_i, avg_cocltr : float64 array
-        Shapes (n_cltr_u,), (n_cltr_i,) and (n_cltr_u, n_cltr_i).
     """
 
     def __init__(
@@ -57,17 +39,7 @@ class CoClustering(AlgoBase):
         self.random_state = random_state
 
     def fit(self, trainset: Trainset) -> Self:
-        """Fit the clusters and their averages.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        CoClustering
-            The algorithm itself.
-        """
+        """Fit the clusters and their averages."""
         super().fit(trainset)
         _warn_about_fractions(trainset)
         rng = get_rng(self.random_state)
@@ -86,18 +58,7 @@ class CoClustering(AlgoBase):
         return self
 
     def compute_averages(self, cltr_u: IntpArray, cltr_i: IntpArray) -> Averages:
-        """Return the averages of the ratings in each cluster; an empty one gets the global mean.
-
-        Parameters
-        ----------
-        cltr_u, cltr_i : intp array, shapes (n_users,) and (n_items,)
-            The cluster of each user and item.
-
-        Returns
-        -------
-        avg_cltr_u, avg_cltr_i, avg_cocltr : float64 array
-            Shapes (n_cltr_u,), (n_cltr_i,) and (n_cltr_u, n_cltr_i).
-        """
+        """Return the averages of the ratings in each cluster; an empty one gets the global mean."""
         return self._run_epochs(cltr_u.copy(), cltr_i.copy(), 0)
 
     def estimate(self, u: Any, i: Any) -> Any:

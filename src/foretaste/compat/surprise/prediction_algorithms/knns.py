@@ -28,38 +28,10 @@ class KNNBasic(KNNBase):
 
     over the k users most similar to u among those who rated i (item-based: the k items most similar to i
     among those that u rated) with positive similarity; ties in file order.
-
-    Parameters
-    ----------
-    k : int
-        Maximum number of neighbors.
-    min_k : int
-        With fewer, the prediction is impossible: the global mean is predicted instead.
-    sim_options : dict
-        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
-    verbose : bool
-        Whether to print when baselines and similarities are computed.
-    **kwargs
-        ``bsl_options``.
     """
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset; similarities are computed on demand.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        KNNBasic
-            The algorithm itself.
-
-        Raises
-        ------
-        UnknownSimilarityError
-            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        """
+        """Set the trainset; similarities are computed on demand."""
         SymmetricAlgo.fit(self, trainset)
         self._prepare_similarities()
         return self
@@ -86,42 +58,10 @@ class KNNWithMeans(KNNBase):
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v)}{\sum_{v \in N^k_i(u)} s_{uv}}
 
     or the same item-based.
-
-    Parameters
-    ----------
-    k : int
-        Maximum number of neighbors.
-    min_k : int
-        With fewer, the prediction is the mean of the row.
-    sim_options : dict
-        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
-    verbose : bool
-        Whether to print when baselines and similarities are computed.
-    **kwargs
-        ``bsl_options``.
-
-    Attributes
-    ----------
-    means : float64 array, shape (n_x,)
     """
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset and compute means; similarities are computed on demand.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        KNNWithMeans
-            The algorithm itself.
-
-        Raises
-        ------
-        UnknownSimilarityError
-            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        """
+        """Set the trainset and compute means; similarities are computed on demand."""
         SymmetricAlgo.fit(self, trainset)
         self._prepare_similarities()
         by_x = self._by_x()
@@ -142,43 +82,10 @@ class KNNWithZScore(KNNBase):
               \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - \mu_v) / \sigma_v}{\sum_{v \in N^k_i(u)} s_{uv}}
 
     or the same item-based. A standard deviation of 0 is replaced by that of all ratings.
-
-    Parameters
-    ----------
-    k : int
-        Maximum number of neighbors.
-    min_k : int
-        With fewer, the prediction is the mean of the row.
-    sim_options : dict
-        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
-    verbose : bool
-        Whether to print when baselines and similarities are computed.
-    **kwargs
-        ``bsl_options``.
-
-    Attributes
-    ----------
-    means, sigmas : float64 array, shape (n_x,)
-    overall_sigma : float
     """
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset, compute means and standard deviations; similarities are computed on demand.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        KNNWithZScore
-            The algorithm itself.
-
-        Raises
-        ------
-        UnknownSimilarityError
-            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        """
+        """Set the trainset, compute means and standard deviations; similarities are computed on demand."""
         SymmetricAlgo.fit(self, trainset)
         by_x = self._by_x()
         self.means = row_means(by_x.values, by_x.starts)
@@ -203,26 +110,6 @@ class KNNBaseline(KNNBase):
               + \frac{\sum_{v \in N^k_i(u)} s_{uv} (r_{vi} - b_{vi})}{\sum_{v \in N^k_i(u)} s_{uv}}
 
     or the same item-based. For an unknown user or item, the known part of the baseline is predicted.
-
-    Parameters
-    ----------
-    k : int
-        Maximum number of neighbors.
-    min_k : int
-        With fewer, the prediction is the baseline.
-    sim_options : dict
-        ``name`` (cosine, msd, pearson, pearson_baseline), ``user_based``, ``min_support``, ``shrinkage``.
-    bsl_options : dict
-        ``method`` (als, sgd) and its options.
-    verbose : bool
-        Whether to print when baselines and similarities are computed.
-    **kwargs
-        Ignored.
-
-    Attributes
-    ----------
-    bu, bi, bx, by : float64 array
-        Baselines of users and items, of x and y.
     """
 
     def __init__(
@@ -237,22 +124,7 @@ class KNNBaseline(KNNBase):
         KNNBase.__init__(self, k, min_k, sim_options, verbose, bsl_options=bsl_options, **kwargs)
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset and compute baselines; similarities are computed on demand.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        KNNBaseline
-            The algorithm itself.
-
-        Raises
-        ------
-        UnknownSimilarityError
-            If there is no measure of the name in ``sim_options["name"]`` (a ``NameError``).
-        """
+        """Set the trainset and compute baselines; similarities are computed on demand."""
         SymmetricAlgo.fit(self, trainset)
         self.bu, self.bi = self.compute_baselines()
         self.bx, self.by = self.switch(self.bu, self.bi)

@@ -17,24 +17,7 @@ __all__ = ["NMF", "SVD", "SVDpp"]
 
 
 class SVD(FactorModel):
-    """Biased matrix factorization by stochastic gradient descent.
-
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    biased : bool
-        Whether to use biases; without them, unknown users and items cannot be predicted.
-    init_mean, init_std_dev : float
-        Mean and standard deviation of the normal initial factors.
-    lr_all, reg_all : float
-        Defaults of all learning rates and regularizations.
-    lr_bu, lr_bi, lr_pu, lr_qi, reg_bu, reg_bi, reg_pu, reg_qi : float, optional
-        Learning rates and regularization of biases and factors.
-    random_state : int, RandomState or None
-        Generator of the initial factors.
-    verbose : bool
-        Whether to print each epoch.
-    """
+    """Biased matrix factorization by stochastic gradient descent."""
 
     def __init__(
         self, n_factors: int = 100, n_epochs: int = 20, biased: bool = True, init_mean: float = 0,
@@ -57,12 +40,7 @@ class SVD(FactorModel):
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:
-        """Initialize the factors and run all epochs; called by ``fit``.
-
-        Parameters
-        ----------
-        trainset : Trainset
-        """
+        """Initialize the factors and run all epochs; called by ``fit``."""
         rng = get_rng(self.random_state)
         bu, bi = np.zeros(trainset.n_users), np.zeros(trainset.n_items)
         pu = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_users, self.n_factors))
@@ -77,28 +55,9 @@ class SVD(FactorModel):
 
 
 class SVDpp(FactorModel):
-    """Matrix factorization with implicit feedback: which items a user rated (SVD++).
+    """Matrix factorization with implicit feedback: which items a user rated.
 
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    init_mean, init_std_dev : float
-        Mean and standard deviation of the normal initial factors.
-    lr_all, reg_all : float
-        Defaults of all learning rates and regularizations.
-    lr_bu, lr_bi, lr_pu, lr_qi, lr_yj, reg_bu, reg_bi, reg_pu, reg_qi, reg_yj : float, optional
-        Learning rates and regularization of biases, factors and implicit item factors.
-    random_state : int, RandomState or None
-        Generator of the initial factors.
-    verbose : bool
-        Whether to print each epoch.
-    cache_ratings : bool
-        Accepted for compatibility; has no effect.
-
-    Attributes
-    ----------
-    yj : float64 array, shape (n_items, n_factors)
-        Implicit factors, after ``fit``.
+    ``cache_ratings`` has no effect.
     """
 
     yj: Float64Array
@@ -125,12 +84,7 @@ class SVDpp(FactorModel):
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:
-        """Initialize the factors and run all epochs; called by ``fit``.
-
-        Parameters
-        ----------
-        trainset : Trainset
-        """
+        """Initialize the factors and run all epochs; called by ``fit``."""
         rng = get_rng(self.random_state)
         bu, bi = np.zeros(trainset.n_users), np.zeros(trainset.n_items)
         pu = rng.normal(self.init_mean, self.init_std_dev, (trainset.n_users, self.n_factors))
@@ -160,29 +114,7 @@ class SVDpp(FactorModel):
 
 
 class NMF(FactorModel):
-    """Non-negative matrix factorization by multiplicative updates.
-
-    Parameters
-    ----------
-    n_factors, n_epochs : int
-    biased : bool
-        Whether to use biases; without them, unknown users and items cannot be predicted.
-    reg_pu, reg_qi, reg_bu, reg_bi : float
-        Regularization of the factors and biases of users and items.
-    lr_bu, lr_bi : float
-        Learning rates of the biases.
-    init_low, init_high : float
-        Range of the uniform initial factors.
-    random_state : int, RandomState or None
-        Generator of the initial factors.
-    verbose : bool
-        Whether to print each epoch.
-
-    Raises
-    ------
-    InvalidParameterError
-        If ``init_low`` is below 0 (a ``ValueError``).
-    """
+    """Non-negative matrix factorization by multiplicative updates."""
 
     def __init__(
         self, n_factors: int = 15, n_epochs: int = 50, biased: bool = False, reg_pu: float = 0.06,
@@ -203,17 +135,7 @@ class NMF(FactorModel):
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:
-        """Initialize the factors and run all epochs; called by ``fit``.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Raises
-        ------
-        ZeroDivisionError
-            Without regularization, if a factor's ratings are all 0.
-        """
+        """Initialize the factors and run all epochs; called by ``fit``."""
         rng = get_rng(self.random_state)
         pu = rng.uniform(self.init_low, self.init_high, (trainset.n_users, self.n_factors))
         qi = rng.uniform(self.init_low, self.init_high, (trainset.n_items, self.n_factors))

@@ -13,23 +13,7 @@ Baselines = tuple[Float64Array, Float64Array]
 
 
 def baseline_als(self: Any) -> Baselines:
-    """Fit user and item biases by alternating least squares.
-
-    Parameters
-    ----------
-    self : AlgoBase
-        A fitted algorithm; its ``bsl_options`` are ``n_epochs`` (10), ``reg_u`` (15) and ``reg_i`` (10).
-
-    Returns
-    -------
-    bu : float64 array, shape (n_users,)
-    bi : float64 array, shape (n_items,)
-
-    Raises
-    ------
-    ZeroDivisionError
-        If a negative regularization takes away as much as a user or an item has ratings.
-    """
+    """Fit user and item biases by alternating least squares."""
     bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
     by_user, by_item, options = self.trainset.by_user(), self.trainset.by_item(), self.bsl_options
     is_valid = surprise_als(
@@ -43,19 +27,7 @@ def baseline_als(self: Any) -> Baselines:
 
 
 def baseline_sgd(self: Any) -> Baselines:
-    """Fit user and item biases by stochastic gradient descent.
-
-    Parameters
-    ----------
-    self : AlgoBase
-        A fitted algorithm; its ``bsl_options`` are ``n_epochs`` (20), ``reg`` (0.02) and ``learning_rate``
-        (0.005).
-
-    Returns
-    -------
-    bu : float64 array, shape (n_users,)
-    bi : float64 array, shape (n_items,)
-    """
+    """Fit user and item biases by stochastic gradient descent."""
     bu, bi = np.zeros(self.trainset.n_users), np.zeros(self.trainset.n_items)
     rows, options = self.trainset.by_user(), self.bsl_options
     surprise_sgd_biases(

@@ -18,19 +18,7 @@ class _Fields(NamedTuple):
 
 
 class Prediction(_Fields):
-    """One predicted rating.
-
-    Parameters
-    ----------
-    uid, iid : object
-        Raw ids.
-    r_ui : float or None
-        The true rating, if known.
-    est : float
-        The predicted one.
-    details : dict
-        ``was_impossible``, ``reason`` if it was, and what the algorithm adds, as ``actual_k``.
-    """
+    """One predicted rating."""
 
     __slots__ = ()
 

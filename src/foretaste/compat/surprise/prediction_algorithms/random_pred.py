@@ -15,28 +15,13 @@ class NormalPredictor(AlgoBase):
     """Ratings sampled from the normal distribution that the ratings of the trainset have.
 
     Numbers come from ``np.random``, one for each prediction in its order; ``np.random.seed`` repeats them.
-
-    Attributes
-    ----------
-    sigma : float
-        The standard deviation of all ratings, after ``fit``.
     """
 
     def __init__(self) -> None:
         super().__init__()
 
     def fit(self, trainset: Trainset) -> Self:
-        """Fit the mean and the standard deviation.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        NormalPredictor
-            The algorithm itself.
-        """
+        """Fit the mean and the standard deviation."""
         super().fit(trainset)
         squares = (trainset.by_user().values - trainset.global_mean) ** 2
         total = np.cumsum(squares)[-1] if len(squares) else 0.0  # added one after another, as a loop does

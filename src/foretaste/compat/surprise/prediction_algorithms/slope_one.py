@@ -32,37 +32,13 @@ class SlopeOne(AlgoBase):
 
     ``fit`` builds no matrix: predictions compute the rows that they need; ``dev`` and ``freq`` are computed
     on first access.
-
-    Attributes
-    ----------
-    freq : intp array, shape (n_items, n_items)
-        Number of users who rated both items.
-    dev : float64 array, shape (n_items, n_items)
-        Mean differences; NaN if no user rated both.
-    user_mean : list of float
-        Means of the ratings, not truncated.
     """
 
     def __init__(self) -> None:
         AlgoBase.__init__(self)
 
     def fit(self, trainset: Trainset) -> Self:
-        """Set the trainset and compute user means.
-
-        Parameters
-        ----------
-        trainset : Trainset
-
-        Returns
-        -------
-        SlopeOne
-            The algorithm itself.
-
-        Raises
-        ------
-        DataError
-            If a rating is NaN or too large for an integer (a ``ValueError``).
-        """
+        """Set the trainset and compute user means."""
         AlgoBase.fit(self, trainset)
         rows = trainset.by_user()
         self.user_mean = list(row_means(rows.values, rows.starts)[: trainset.n_users])
@@ -97,22 +73,7 @@ class SlopeOne(AlgoBase):
         return self._freq
 
     def estimate(self, u: Any, i: Any) -> Any:
-        """Predict one rating, before it is clipped to the scale.
-
-        Parameters
-        ----------
-        u, i : int or str
-            Inner ids, or a string starting with ``UKN__`` for an unknown raw id.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        PredictionImpossible
-            If user or item is unknown.
-        """
+        """Predict one rating, before it is clipped to the scale."""
         return self._estimate_pair(u, i).value[0]
 
     def _estimate_rows(self, users: IndexArray, items: IndexArray) -> BatchEstimates:
