@@ -343,9 +343,14 @@ def test_failing_model_has_a_row_while_memory_is_measured(ratings: Ratings) -> N
 # Interrupted, watched, shown -----------------------------------------------------------------------------
 
 
-def test_interrupt_keeps_finished_results(ratings: Ratings) -> None:
+def test_interrupt_keeps_finished_results(ratings: Ratings, capsys: pytest.CaptureFixture[str]) -> None:
     Interrupted.fits.clear()
-    results = compare(ratings, ["ItemMean", Interrupted(), "Bias"], split=KFold(3))
+    models = ["ItemMean", Interrupted(), "Bias"]
+    results = compare(ratings, models, split=KFold(3), progress=LineProgress())
+    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "GlobalMean",
+        "ItemMean",
+    ]
     assert results.interrupted
     assert {row["model"] for row in results.rows} == {"GlobalMean", "ItemMean"}
     assert results.notes[-1] == "interrupted: 2 of 4 models evaluated"

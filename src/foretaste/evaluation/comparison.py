@@ -5,15 +5,14 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from foretaste._utils.progress import Progress, ProgressTask, get_progress
 from foretaste.errors import ForetasteError, Hint, InvalidParameterError, NotFoundError
-from foretaste.evaluation.fit_and_score import FoldResult, error_entry, validate_metrics
+from foretaste.evaluation.fit_and_score import FoldResult, error_entry, evaluate_folds, validate_metrics
 from foretaste.evaluation.leakage import count_exact, leakage_warning
-from foretaste.evaluation.parallel import evaluate_folds
 from foretaste.evaluation.plan import EvaluationPlan, make_plan
 from foretaste.evaluation.results import PredictionStore, Results, Row
 from foretaste.evaluation.significance import PerUserErrors, bootstrap_intervals
@@ -105,22 +104,15 @@ def compare(
     test = None if test is None else as_ratings(test)
     plan = make_plan(ratings, split, test, warm_only=warm_only, overlap=overlap)
     metric_names = validate_metrics(metrics, plan)
-    rows: list[Row] = []
-    interrupted = False
     comparison = _Comparison(plan, metric_names, get_progress(progress), threads, measure_memory)
-    try:
-        with comparison.progress.start_task("compare", len(model_list) * len(plan)) as task:
-            for index, model in enumerate(model_list):
-                comparison.evaluate(model, rows, task, f"{index + 1} of {len(model_list)} models")
-    except KeyboardInterrupt:
-        interrupted = True
-        notes.append(f"interrupted: {len(rows)} of {len(model_list)} models evaluated")
+    named_models = [(model_label(model), model) for model in model_list]
+    interrupted = evaluate_in_turn("compare", named_models, comparison, len(plan), notes)
     for note in notes:
         log.info(note)
     for warning in comparison.warnings:
         log.warning(warning)
     dataset = {"name": name, **plan.ratings.describe()}
-    rows = comparison.add_intervals(sorted(rows, key=_sort_key))
+    rows = comparison.add_intervals(sorted(comparison.rows, key=_sort_key))
     notes += comparison.warnings
     return Results(
         dataset,
@@ -150,6 +142,35 @@ def _resolve_models(models: Iterable[str | Model] | str | Model | None) -> tuple
     if any(type(model) is GlobalMean for model in resolved):
         return resolved, []
     return [GlobalMean(), *resolved], ["GlobalMean added as the baseline"]
+
+
+class ModelEvaluator(Protocol):
+    """Evaluates models; ``rows`` holds one entry per evaluated model."""
+
+    progress: Progress
+    rows: list[Any]
+
+    def evaluate(self, name: str, model: Model, task: ProgressTask) -> None:
+        """Evaluate one model, report its steps to ``task``, and append its row."""
+
+
+def evaluate_in_turn(
+    label: str,
+    models: Sequence[tuple[str, Model]],
+    evaluator: ModelEvaluator,
+    steps_per_model: int,
+    notes: list[str],
+) -> bool:
+    """Evaluate models one after another; return whether it was interrupted, which ``notes`` then says."""
+    try:
+        with evaluator.progress.start_task(label, len(models) * steps_per_model) as task:
+            for index, (name, model) in enumerate(models, 1):
+                task.step(0, f"{name}, {index} of {len(models)} models")
+                evaluator.evaluate(name, model, task)
+    except KeyboardInterrupt:
+        notes.append(f"interrupted: {len(evaluator.rows)} of {len(models)} models evaluated")
+        return True
+    return False
 
 
 def resolve_model(model: Any) -> Model:
@@ -194,16 +215,15 @@ class _Comparison:
     ) -> None:
         self.plan, self.metrics, self.progress = plan, metrics, progress
         self.threads, self.measure_memory = threads, measure_memory
+        self.rows: list[Row] = []
         self.warnings: list[str] = []
         self.user_errors = PerUserErrors(plan)
         self.errors_by_model: dict[str, Float64Array] = {}
         self.predictions = PredictionStore(plan)
 
-    def evaluate(self, model: Model, rows: list[Row], task: ProgressTask, position: str) -> None:
-        """Evaluate one model on all folds and append its row; ``position`` is shown as progress."""
-        label = model_label(model)
-        with self.progress.start_item(label) as item:
-            task.step(0, f"{label}, {position}")
+    def evaluate(self, name: str, model: Model, task: ProgressTask) -> None:
+        """Evaluate one model on all folds and append its row."""
+        with self.progress.start_item(name) as item:
             results: list[FoldResult] = []
 
             def collect(result: FoldResult) -> None:
@@ -222,19 +242,19 @@ class _Comparison:
                 )
             except (ForetasteError, MemoryError) as error:
                 entry = error_entry(error)
-                rows.append(self._error_row(model, entry))
+                self.rows.append(self._error_row(model, entry))
                 item.step(note=f"failed: {entry['message']}")
                 task.step(len(self.plan) - len(results))
                 return
             row = self._result_row(model, results)
-            rows.append(row)
+            self.rows.append(row)
             predictions = [result.predictions for result in results]
             self.errors_by_model[row["repr"]] = self.user_errors.sum_errors(predictions)
             self.predictions.add(row["repr"], row["rmse"], predictions)
             exact_counts = [
                 count_exact(self.plan.test_values(fold), values) for fold, values in enumerate(predictions)
             ]
-            warning = leakage_warning(label, exact_counts)
+            warning = leakage_warning(name, exact_counts)
             self.warnings += [] if warning is None else [warning]
             item.step(note=f"RMSE {row['rmse']:.4g}")
 

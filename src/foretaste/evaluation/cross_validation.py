@@ -12,9 +12,8 @@ import numpy as np
 from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.evaluation.comparison import json_params, model_label, resolve_model
-from foretaste.evaluation.fit_and_score import FoldResult, Metrics, validate_metrics
+from foretaste.evaluation.fit_and_score import FoldResult, Metrics, evaluate_folds, validate_metrics
 from foretaste.evaluation.leakage import count_exact, leakage_warning
-from foretaste.evaluation.parallel import evaluate_folds
 from foretaste.evaluation.plan import EvaluationPlan, make_plan
 from foretaste.metrics.registry import METRICS
 from foretaste.models import Model

@@ -14,15 +14,16 @@ from foretaste._native import resampled_means
 from foretaste._utils import memory
 from foretaste._utils.checks import check_int
 from foretaste._utils.formatting import format_count
-from foretaste._utils.progress import Progress, get_progress
+from foretaste._utils.progress import Progress, ProgressTask, get_progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ForetasteError, Hint, InvalidParameterError
 from foretaste.evaluation.candidates import Candidates, ListBuilder, as_candidates
-from foretaste.evaluation.comparison import model_from_name
+from foretaste.evaluation.comparison import evaluate_in_turn, model_label, resolve_model
 from foretaste.evaluation.fit_and_score import clone, error_entry
 from foretaste.evaluation.plan import make_plan
-from foretaste.evaluation.ranking_results import RankingResults, Row
+from foretaste.evaluation.ranking_results import RankingResults, is_baseline
 from foretaste.evaluation.ranking_task import RankingTask, make_ranking_task
+from foretaste.evaluation.results import Row
 from foretaste.fingerprint import fingerprint
 from foretaste.metrics.beyond_accuracy import coverage, diversity_per_list, gini, novelty_per_list
 from foretaste.metrics.ranking import score_lists
@@ -136,7 +137,7 @@ def evaluate_ranking(
     comparison = _RankingComparison(
         ranking_task, list_builder, metric_names, n, gain, seed, n_samples, get_progress(progress), notes
     )
-    interrupted = comparison.run(named_models)
+    interrupted = evaluate_in_turn("rank", named_models, comparison, 1, notes)
     test_text = (
         f"{format_count(n_users, 'user')} tested on {format_count(len(ranking_task.item), 'relevant rating')}"
     )
@@ -174,20 +175,7 @@ class _RankingComparison:
         self.rows: list[tuple[Row, Float64Array | None]] = []
         self.train_fingerprint = fingerprint(self.ranking_task.train)
 
-    def run(self, models: list[tuple[str, Model]]) -> bool:
-        """Evaluate the models in turn; return whether it was interrupted."""
-        try:
-            with self.progress.start_task("rank", len(models)) as task:
-                for index, (name, model) in enumerate(models):
-                    task.step(0, f"{name}, {index + 1} of {len(models)} models")
-                    self.evaluate(name, model)
-                    task.step()
-        except KeyboardInterrupt:
-            self.notes.append(f"interrupted: {len(self.rows)} of {len(models)} models evaluated")
-            return True
-        return False
-
-    def evaluate(self, name: str, model: Model) -> None:
+    def evaluate(self, name: str, model: Model, task: ProgressTask) -> None:
         """Evaluate one model and append its row; a model that fails has a row with its error."""
         row: Row = {"name": name, "model": type(model).__name__, "params": params_as_json(model)}
         row["repr"] = repr(model)
@@ -202,8 +190,8 @@ class _RankingComparison:
                     fitted_model = clone(model).fit(self.ranking_task.train, progress=inner)
                 fit_seconds = time.perf_counter() - start
                 start = time.perf_counter()
-                with inner.start_task(f"lists of {name}", len(self.ranking_task.users)) as task:
-                    lists, n_tied = self.list_builder.build_lists(fitted_model, task)
+                with inner.start_task(f"lists of {name}", len(self.ranking_task.users)) as lists_task:
+                    lists, n_tied = self.list_builder.build_lists(fitted_model, lists_task)
                 row |= self._score_lists(lists)
                 row |= {"fit_seconds": fit_seconds, "rank_seconds": time.perf_counter() - start}
                 row |= {"short_lists": int(np.count_nonzero(lists[:, -1] < 0)), "tied_lists": n_tied}
@@ -219,6 +207,7 @@ class _RankingComparison:
                 means = None
                 item.step(note=f"failed: {row['error']['message']}")
         self.rows.append((row, means))
+        task.step()
 
     def _check_train_fingerprint(self, name: str, model: Model) -> None:
         if model.fingerprint_ != self.train_fingerprint:
@@ -293,11 +282,6 @@ class _RankingComparison:
         )
 
 
-def is_baseline(row: Row) -> bool:
-    """Return whether a row is the popularity baseline, evaluated without error."""
-    return row["model"] == "Popularity" and row["params"]["rank_by"] == "count" and "error" not in row
-
-
 def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
     """Return the diversity of each list by the cosine similarity of the rating columns."""
     items, positions = np.unique(list_items, return_inverse=True)
@@ -348,14 +332,8 @@ def _resolve_models(models: ModelsArgument | None) -> tuple[list[tuple[str, Mode
     pairs = models.items() if isinstance(models, Mapping) else ((None, model) for model in models)
     resolved = list[tuple[str, Model]]()
     for name, entry in pairs:
-        model = model_from_name(entry) if isinstance(entry, str) else entry
-        if not isinstance(model, Model):
-            hint = "SVD(factors=20), not SVD" if isinstance(model, type) else "a name, or a foretaste model"
-            raise InvalidParameterError(
-                f"models holds {model!r}, which is neither a name nor a model", hint=hint
-            )
-        model.check_params()
-        resolved.append((repr(model).removesuffix("()") if name is None else str(name), model))
+        model = resolve_model(entry)
+        resolved.append((model_label(model) if name is None else str(name), model))
     if not resolved:
         raise InvalidParameterError("models is empty", hint=Hint({"models": ["EASE", "SVD"]}))
     if any(isinstance(model, Popularity) and model.rank_by == "count" for _, model in resolved):

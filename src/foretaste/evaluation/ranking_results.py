@@ -7,9 +7,8 @@ from typing import Any
 
 from foretaste._utils.formatting import count_decimals, format_text_table
 from foretaste._utils.html import notebook_html, notebook_table
+from foretaste.evaluation.results import Row, dataset_size
 from foretaste.metrics.registry import RANKING_METRICS
-
-Row = dict[str, Any]
 
 _LABEL_SUFFIXES = {"all": "", "test": " (test items)", "sampled": " (sampled)"}
 
@@ -63,9 +62,7 @@ class RankingResults:
     @property
     def popularity_row(self) -> Row | None:
         """The row of the popularity baseline, or None if it was not evaluated."""
-        rows = (
-            row for row in self.rows if row["model"] == "Popularity" and row["params"]["rank_by"] == "count"
-        )
+        rows = (row for row in self.rows if is_baseline(row))
         return next((row for row in rows if row[self.metrics[0]] is not None), None)
 
     @property
@@ -132,10 +129,8 @@ class RankingResults:
     @property
     def summary_lines(self) -> tuple[str, ...]:
         """The lines between the headline and the table: training set, protocol and candidates."""
-        d = self.dataset
-        text = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
         return (
-            f"training data: {text}",
+            f"training data: {dataset_size(self.dataset)}",
             f"protocol: {self.protocol}",
             f"candidates: {self.candidates['description']}",
         )
@@ -150,6 +145,11 @@ class RankingResults:
     def _repr_html_(self) -> str:
         paragraphs = [self.headline, *self.summary_lines, *(f"note: {note}" for note in self.notes)]
         return notebook_html(*paragraphs, notebook_table(*self.table()))
+
+
+def is_baseline(row: Row) -> bool:
+    """Return whether a row is the popularity baseline, evaluated without error."""
+    return row["model"] == "Popularity" and row["params"]["rank_by"] == "count" and "error" not in row
 
 
 def _format_cell(row: Row, key: str, main_metric: str, evaluated_rows: list[Row]) -> str:

@@ -239,9 +239,7 @@ class Results(PlotMixin):
     @property
     def dataset_summary(self) -> str:
         """One line about the ratings."""
-        d = self.dataset
-        text = f"{d['name']}: {d['ratings']:,} ratings, {d['users']:,} users x {d['items']:,} items"
-        return text + (f", density {100 * d['density']:.3g} %, mean {d['mean']:.4g}" if d["ratings"] else "")
+        return describe_dataset(self.dataset)
 
     def __str__(self) -> str:
         lines = [*self.sentences, f"data: {self.dataset_summary}", f"protocol: {self.protocol}", ""]
@@ -255,6 +253,20 @@ class Results(PlotMixin):
         paragraphs = [*self.sentences, f"Data: {self.dataset_summary}", f"Protocol: {self.protocol}"]
         paragraphs += [f"Note: {note}" for note in self.notes]
         return notebook_html(*paragraphs, notebook_table(*self.table()))
+
+
+def dataset_size(dataset: dict[str, Any]) -> str:
+    """Return name and size of a dataset in words, given ``name`` and the values of ``Ratings.describe``."""
+    n_ratings, n_users, n_items = (dataset[key] for key in ("ratings", "users", "items"))
+    return f"{dataset['name']}: {n_ratings:,} ratings, {n_users:,} users x {n_items:,} items"
+
+
+def describe_dataset(dataset: dict[str, Any]) -> str:
+    """Return a dataset in words: name, size, density and mean."""
+    if not dataset["ratings"]:
+        return dataset_size(dataset)
+    density, mean = dataset["density"], dataset["mean"]
+    return f"{dataset_size(dataset)}, density {100 * density:.3g} %, mean {mean:.4g}"
 
 
 def result_label(row: Row) -> str:

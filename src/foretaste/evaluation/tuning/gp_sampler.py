@@ -7,7 +7,6 @@ and Welch, Journal of Global Optimization 13, 1998.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -160,7 +159,7 @@ class UnitCube:
             if isinstance(dimension, Interval):
                 axes.append(_to_unit(dimension, params[name]))
             else:
-                axes += _encode_category(dimension, _value_index(dimension, params[name]))
+                axes += _encode_category(dimension, dimension.index_of(params[name]))
         return np.array(axes)
 
     def decode(self, point: Float64Array) -> Params:
@@ -208,13 +207,6 @@ def _to_unit(dimension: Interval, value: float) -> float:
     if dimension.log:
         return float(np.log(value / low) / np.log(high / low))
     return float((value - low) / (high - low))
-
-
-def _value_index(categorical: Categorical, value: Any) -> int:
-    values = [
-        categorical.to_json(candidate) for candidate in categorical.sorted_values() or categorical.values
-    ]
-    return values.index(categorical.to_json(value))
 
 
 def _encode_category(categorical: Categorical, index: int) -> list[float]:

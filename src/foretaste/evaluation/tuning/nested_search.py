@@ -12,7 +12,8 @@ from foretaste._utils.formatting import format_count
 from foretaste._utils.progress import Progress
 from foretaste.errors import DataError
 from foretaste.evaluation.plan import EvaluationPlan, make_plan
-from foretaste.evaluation.tuning.results import Row, TuningResult
+from foretaste.evaluation.results import Row
+from foretaste.evaluation.tuning.results import TuningResult
 from foretaste.evaluation.tuning.search import Budget, Search
 from foretaste.evaluation.tuning.study import Study, Trial
 

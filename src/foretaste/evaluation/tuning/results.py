@@ -10,12 +10,11 @@ import numpy as np
 
 from foretaste._utils.formatting import count_decimals, format_count, format_text_table
 from foretaste._utils.html import notebook_html, notebook_table
-from foretaste.evaluation.results import Results
+from foretaste.evaluation.results import Row, describe_dataset
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED
 from foretaste.metrics.registry import METRICS
 from foretaste.models import Model
 
-Row = dict[str, Any]
 TableLayout = tuple[list[str], list[list[str]], str]
 
 _MAX_TABLE_ROWS = 10  # ``trials`` holds all of them
@@ -198,7 +197,7 @@ class TuningResult:
     @property
     def dataset_summary(self) -> str:
         """One line about the ratings."""
-        return Results(self.dataset, self.protocol, ()).dataset_summary
+        return describe_dataset(self.dataset)
 
     @property
     def _summary_lines(self) -> list[str]:

@@ -121,17 +121,13 @@ class TPESampler:
 
     def _encode(self, name: str, value: Any) -> Any:
         dimension = self.space[name]
-        if isinstance(dimension, Interval):
-            return value
-        return [
-            dimension.to_json(candidate) for candidate in dimension.sorted_values() or dimension.values
-        ].index(dimension.to_json(value))
+        return value if isinstance(dimension, Interval) else dimension.index_of(value)
 
     def _decode(self, name: str, value: Any) -> Any:
         dimension = self.space[name]
         if isinstance(dimension, Interval):
             return dimension.round_value(value)
-        return (dimension.sorted_values() or dimension.values)[int(value)]
+        return dimension.ordered_values[int(value)]
 
     def tell(self, trial: Trial, params: Params) -> None:
         """Add a finished trial if the space contains it; a failed one counts as the worst."""

@@ -140,6 +140,15 @@ class Categorical:
         )
         return tuple(sorted(self.values)) if are_numbers else None
 
+    @property
+    def ordered_values(self) -> tuple[Any, ...]:
+        """The values in increasing order if all are numbers, else as given."""
+        return self.sorted_values() or self.values
+
+    def index_of(self, value: Any) -> int:
+        """Return the index of a value in ``ordered_values``."""
+        return [self.to_json(candidate) for candidate in self.ordered_values].index(self.to_json(value))
+
     def grid(self) -> list[Any]:
         """Return the values of a grid: all."""
         return list(self.values)

@@ -11,7 +11,7 @@ import numpy as np
 from foretaste._utils.checks import check_int, check_number, is_integer
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.errors import Hint, InvalidParameterError
-from foretaste.evaluation.comparison import model_from_name
+from foretaste.evaluation.comparison import resolve_model
 from foretaste.evaluation.fit_and_score import clone, validate_metrics
 from foretaste.evaluation.plan import make_plan
 from foretaste.evaluation.tuning.nested_search import NestedSearch
@@ -108,14 +108,7 @@ def tune(
         If the ratings cannot be used, or no setting could be evaluated.
     """
     ratings = as_ratings(ratings)
-    resolved = model_from_name(model) if isinstance(model, str) else model
-    if not isinstance(resolved, Model):
-        raise InvalidParameterError(
-            f"model={resolved!r} is neither a name nor a model", hint=Hint({"model": "SVD"}, "or SVD()")
-        )
-    initial_model = clone(resolved)
-    initial_model._check_extra()
-    initial_model.check_params()
+    initial_model = clone(resolve_model(model))
     search_space = make_space(initial_model, space)
     if trials is not None:
         check_int("trials", trials, low=1, suggestion=DEFAULT_TRIALS)
