@@ -41,16 +41,26 @@ def ratings() -> Ratings:
 
 
 @pytest.fixture(scope="session")
-def more() -> Ratings:
+def larger_ratings() -> Ratings:
     """Enough ratings that work is shared between threads."""
     return planted(users=240, items=120, rows=9000)
 
 
 @pytest.fixture(scope="session")
-def others() -> Ratings:
+def other_ratings() -> Ratings:
     """Other ratings: other users (some the same), other items, other factors."""
-    kept = planted(seed=1, users=35, items=50, rows=500)
-    return Ratings.from_columns(kept.user_ids - 6, kept.item_ids + 8, kept.value)
+    generated = planted(seed=1, users=35, items=50, rows=500)
+    return Ratings.from_columns(generated.user_ids - 6, generated.item_ids + 8, generated.value)
+
+
+@pytest.fixture(scope="session")
+def more(larger_ratings) -> Ratings:
+    return larger_ratings
+
+
+@pytest.fixture(scope="session")
+def others(other_ratings) -> Ratings:
+    return other_ratings
 
 
 @pytest.fixture(scope="session")

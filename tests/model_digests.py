@@ -17,7 +17,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
-from contract.conftest import in_time
+from contract.conftest import with_timestamps
 from synthetic import planted
 
 from foretaste import _native
@@ -128,7 +128,7 @@ SAMPLE = 16
 def main(part: str, path: str = "") -> dict[str, Entry]:
     """Return one part of the table by key."""
     if part == "contract":
-        ratings, new = in_time(planted()), in_time(_others())
+        ratings, new = with_timestamps(planted()), with_timestamps(_others())
         found = dict(_entries(CASES, ratings, new, [ratings, new], matrix=True))
         return found | _kernels() | _uses(ratings)
     if part == "ml-100k":
@@ -328,7 +328,7 @@ def _torch(name: str, params: dict[str, Any], flags: str) -> list[float]:
     """Return the first 50 predictions of a PyTorch model."""
     import polars as pl
 
-    ratings = in_time(planted())
+    ratings = with_timestamps(planted())
     ratings = _weighted(ratings) if "w" in flags else ratings
     if "t" in flags:
         users, items = ratings.users.ids, ratings.items.ids

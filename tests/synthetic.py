@@ -34,3 +34,8 @@ def write_csv(ratings: Ratings, path: str = "ratings.csv") -> None:
     rows = zip(ratings.user_ids, ratings.item_ids, ratings.value, strict=True)
     lines = ["userId,itemId,rating", *(f"{user},{item},{value:g}" for user, item, value in rows)]
     Path(path).write_text("\n".join(lines) + "\n")
+
+
+def shuffled(ratings: Ratings, seed: int = 3) -> Ratings:
+    """Return the same ratings with the rows in random order."""
+    return ratings[np.random.default_rng(seed).permutation(len(ratings))]

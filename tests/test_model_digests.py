@@ -70,12 +70,14 @@ def test_models_on_generated_ratings_are_those_of_0_1_0():
 
 
 @pytest.mark.dataset
+@pytest.mark.nightly
 def test_models_on_movielens_are_those_of_0_1_0():
     path = data_file("ml-100k/u.data")
     assert differences("ml-100k", produced("ml-100k", str(path)), 1e-5) == []
 
 
 @pytest.mark.torch
+@pytest.mark.nightly
 @pytest.mark.skipif(find_spec("torch") is None, reason='needs PyTorch: pip install "foretaste[torch]"')
 def test_torch_models_are_those_of_0_1_0():
     assert differences("torch", produced("torch"), 1e-3) == []

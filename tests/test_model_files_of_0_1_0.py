@@ -21,7 +21,7 @@ FILES = sorted(RECORDED["models"])
 OWN_CODE = "TorchRecommender-own-code"
 
 
-def two_tables():
+def custom_module_class():
     """Return a class of one's own, of which a model file holds the name."""
     import torch
 
@@ -50,12 +50,12 @@ def _param(name: str, *more: str) -> Any:
 each_file = pytest.mark.parametrize("name", [_param(name) for name in FILES])
 
 
-def loaded(name: str, path: Path | None = None, **how: Any) -> Any:
-    code = {"module": two_tables()} if name == OWN_CODE else {}
+def load_file(name: str, path: Path | None = None, **how: Any) -> Any:
+    code = {"module": custom_module_class()} if name == OWN_CODE else {}
     return load(path or FOLDER / "models" / f"{name}.foretaste", **how, **code)
 
 
-def frame(what: str, name: str) -> pl.DataFrame:
+def recorded_frame(what: str, name: str) -> pl.DataFrame:
     return pl.DataFrame(RECORDED[what][RECORDED["models"][name]["ids"]])
 
 
@@ -63,7 +63,7 @@ def assert_predicts_as_recorded(model: Any, name: str) -> None:
     entry = RECORDED["models"][name]
     tolerance = 1e-3 if entry["torch"] else 1e-6
     np.testing.assert_allclose(
-        model.predict(frame("pairs", name)), entry["predictions"], rtol=tolerance, atol=tolerance
+        model.predict(recorded_frame("pairs", name)), entry["predictions"], rtol=tolerance, atol=tolerance
     )
 
 
@@ -77,28 +77,28 @@ def test_there_is_a_file_of_every_model():
 
 
 @each_file
-def test_a_model_of_0_1_0_predicts_what_it_did(name):
-    assert_predicts_as_recorded(loaded(name), name)
+def test_model_of_0_1_0_predicts_what_it_did(name):
+    assert_predicts_as_recorded(load_file(name), name)
 
 
 @each_file
-def test_its_arrays_can_be_pages_of_the_file(name):
+def test_memory_mapped_model_of_0_1_0_predicts_what_it_did(name):
     if RECORDED["models"][name]["torch"]:
         pytest.skip("PyTorch warns of arrays that cannot be written to")
-    assert_predicts_as_recorded(loaded(name, memory_map=True), name)
+    assert_predicts_as_recorded(load_file(name, memory_map=True), name)
 
 
 @each_file
-def test_its_parameters_have_the_names_of_now(name):
-    model, entry = loaded(name), RECORDED["models"][name]
+def test_model_of_0_1_0_has_todays_parameter_names(name):
+    model, entry = load_file(name), RECORDED["models"][name]
     assert type(model).__name__ == entry["model"]
     assert params_as_json(model) == entry["params"]
 
 
 @each_file
-def test_it_can_be_saved_and_loaded_again(name, tmp_path):
-    save(loaded(name), tmp_path / "again.foretaste")
-    again = loaded(name, tmp_path / "again.foretaste")
+def test_model_of_0_1_0_survives_saving_and_loading(name, tmp_path):
+    save(load_file(name), tmp_path / "again.foretaste")
+    again = load_file(name, tmp_path / "again.foretaste")
     assert_predicts_as_recorded(again, name)
     assert params_as_json(again) == RECORDED["models"][name]["params"]
 
@@ -112,8 +112,8 @@ FOLDED = [
 
 
 @pytest.mark.parametrize(("name", "entity"), FOLDED)
-def test_new_users_and_items_are_folded_in_as_they_were(name, entity):
-    entry, newcomers = RECORDED["models"][name], frame("newcomers", name)
-    found = fold_in(loaded(name), **{entity: newcomers}).predict(newcomers)[:16]
+def test_model_of_0_1_0_folds_in_as_it_did(name, entity):
+    entry, newcomers = RECORDED["models"][name], recorded_frame("newcomers", name)
+    found = fold_in(load_file(name), **{entity: newcomers}).predict(newcomers)[:16]
     tolerance = 1e-3 if entry["torch"] else 1e-5  # a ridge regression, by LAPACK
     np.testing.assert_allclose(found, entry[f"fold_in_{entity}"], rtol=tolerance, atol=tolerance)

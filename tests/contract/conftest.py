@@ -8,7 +8,7 @@ import pytest
 from foretaste.ratings import Ratings
 
 
-def in_time(ratings: Ratings) -> Ratings:
+def with_timestamps(ratings: Ratings) -> Ratings:
     """Return the ratings with times: each user comes two or three times within a year, for some minutes."""
     rng = np.random.default_rng(len(ratings))
     users = len(ratings.users)
@@ -20,16 +20,16 @@ def in_time(ratings: Ratings) -> Ratings:
 @pytest.fixture(scope="session")
 def ratings(ratings) -> Ratings:
     """About 900 ratings of 60 users for 40 items, with times."""
-    return in_time(ratings)
+    return with_timestamps(ratings)
 
 
 @pytest.fixture(scope="session")
-def more(more) -> Ratings:
+def larger_ratings(larger_ratings) -> Ratings:
     """Enough ratings that work is shared between threads, with times."""
-    return in_time(more)
+    return with_timestamps(larger_ratings)
 
 
 @pytest.fixture(scope="session")
-def others(others) -> Ratings:
+def other_ratings(other_ratings) -> Ratings:
     """Other ratings, with times."""
-    return in_time(others)
+    return with_timestamps(other_ratings)

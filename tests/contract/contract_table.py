@@ -128,7 +128,7 @@ def another_value(declaration: ParamSpec) -> Any:
     return next(value for value in tries if declaration.validate(value) and value != declaration.default)
 
 
-def plain_input(name: str, ratings: Ratings) -> Any:
+def unvalidated_pairs(name: str, ratings: Ratings) -> Any:
     """Return who and what as ``fit`` and ``predict`` take it beside Ratings: pairs of ids.
 
     A model that makes use of the time of each rating gets a frame, which carries it.
@@ -178,7 +178,7 @@ def same_value(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def assert_same_learned(one: Model, other: Model) -> None:
+def assert_same_state(one: Model, other: Model) -> None:
     """Check that two models have the same fitted state, bit for bit."""
     first, second = one.get_state(), other.get_state()
     assert first.keys() == second.keys()

@@ -161,24 +161,26 @@ class Spills(Bias):
 @fault("contributions_sum_to_the_prediction")
 class ExplainsOther(Bias):
     def contributions(self, pairs):
-        told = super().contributions(pairs)
-        told.values[0] += 0.01
-        return told
+        result = super().contributions(pairs)
+        result.values[0] += 0.01
+        return result
 
 
 @fault("explanation_parts_sum_to_the_prediction")
 class ExplainsMore(Bias):
     def contributions(self, pairs):
-        told = super().contributions(pairs)
-        told.values[:, 1] *= 1.01
-        return told
+        result = super().contributions(pairs)
+        result.values[:, 1] *= 1.01
+        return result
 
 
 @fault("attributions_sum_to_their_part")
 class SharesOut(SVD):
     def attribute_ratings(self, user, item, own):
-        told = super().attribute_ratings(user, item, own)
-        return told if told is None else dataclasses.replace(told, contribution=1.02 * told.contribution)
+        result = super().attribute_ratings(user, item, own)
+        return (
+            result if result is None else dataclasses.replace(result, contribution=1.02 * result.contribution)
+        )
 
 
 @fault("fold_in_is_independent_of_order_and_other_new_ids")

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+@pytest.mark.nightly
 def test_every_planted_fault_is_found():
     names = re.findall(r'^@fault\("(\w+)"\)\nclass (\w+)\(', (HERE / "planted_faults.py").read_text(), re.M)
     assert len(names) > 20

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from contract_table import (
     another_value,
-    assert_same_learned,
+    assert_same_state,
     each_model,
     each_setting,
     every_pair,
@@ -21,7 +21,7 @@ from foretaste.params import ParamSpec
 from foretaste.persistence import load, save
 
 
-def refused_values(declaration: ParamSpec) -> list[object]:
+def invalid_values(declaration: ParamSpec) -> list[object]:
     """Return a value of each kind that must be refused."""
     if declaration.is_model_list:
         return [[], None, "Bias", ("Bias",), [1], [None], ["Bias", 2.5], True, [[]], [MODELS["Bias"]]]
@@ -48,7 +48,7 @@ def refused_values(declaration: ParamSpec) -> list[object]:
 @each_model()
 def test_invalid_parameter_is_named(name, ratings):
     for parameter, declaration in MODELS[name].param_specs().items():
-        for value in refused_values(declaration):
+        for value in invalid_values(declaration):
             model = make(name, **{parameter: value})
             with pytest.raises(InvalidParameterError) as refused:
                 model.fit(ratings)
@@ -95,7 +95,7 @@ def test_each_setting_predicts_and_can_be_saved(name, setting, ratings, tmp_path
     assert np.isfinite(model.predict(asked)).all()
     save(model, tmp_path / "model.foretaste")
     back = load(tmp_path / "model.foretaste")
-    assert_same_learned(back, model)
+    assert_same_state(back, model)
     assert back.get_params() == model.get_params()
     assert same_bits(back.predict(asked), model.predict(asked))
 
@@ -110,7 +110,7 @@ def test_each_setting_is_scale_free(name, setting, ratings):
 
 
 @each_model()
-def test_html_repr(name, ratings):
+def test_html_repr_shows_state_and_parameters(name, ratings):
     model = make(name)
     assert f"<caption>{name}: not fitted</caption>" in model._repr_html_()
     html = model.fit(ratings)._repr_html_()

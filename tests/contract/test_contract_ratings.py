@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_table import each_model, every_pair, make, plain_input, same_bits
+from contract_table import each_model, every_pair, make, same_bits, unvalidated_pairs
 
 from foretaste.errors import DataError, NotSupportedError
 from foretaste.models import MODELS
@@ -111,9 +111,9 @@ def test_contributions_sum_to_the_prediction(name, ratings):
         assert "models that can: " in str(refused.value)
         assert "Bias" in str(refused.value)
         return
-    told = model.contributions(pairs)
-    assert told.values.shape == (len(asked), len(told.parts))
-    np.testing.assert_allclose(told.values.sum(axis=1), model.predict(asked), rtol=0, atol=2e-5)
+    contributions = model.contributions(pairs)
+    assert contributions.values.shape == (len(asked), len(contributions.parts))
+    np.testing.assert_allclose(contributions.values.sum(axis=1), model.predict(asked), rtol=0, atol=2e-5)
 
 
 @each_model()
@@ -143,6 +143,6 @@ def test_score_is_r_squared(name, ratings):
 
     model = make(name).fit(ratings)
     wanted = r2_score(ratings.value.astype(np.float64), model.predict(ratings).astype(np.float64))
-    pairs = plain_input(name, ratings)
+    pairs = unvalidated_pairs(name, ratings)
     np.testing.assert_allclose(model.score(ratings), wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(model.score(pairs, ratings.value), wanted, rtol=1e-6, atol=1e-9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_table import assert_same_learned, each_model, make, plain_input
+from contract_table import assert_same_state, each_model, make, unvalidated_pairs
 from sklearn.base import clone, is_regressor
 from sklearn.ensemble import StackingRegressor
 from sklearn.exceptions import NotFittedError
@@ -39,12 +39,12 @@ def test_clone_is_unfitted_and_equal(name, ratings):
         check_is_fitted(copied)
     check_is_fitted(model)
     assert is_regressor(model)
-    assert_same_learned(copied.fit(ratings), model)
+    assert_same_state(copied.fit(ratings), model)
 
 
 @each_model()
 def test_cross_val_score_on_pairs_equals_that_on_ratings(name, ratings):
-    pairs = plain_input(name, ratings)
+    pairs = unvalidated_pairs(name, ratings)
     for scoring in (None, "neg_root_mean_squared_error", scorer("mae")):
         on_pairs = cross_val_score(make(name), pairs, ratings.value, cv=FOLDS, scoring=scoring)
         on_ratings = cross_val_score(make(name), ratings, ratings.value, cv=FOLDS, scoring=scoring)
@@ -53,8 +53,8 @@ def test_cross_val_score_on_pairs_equals_that_on_ratings(name, ratings):
 
 
 @each_model()
-def test_grid_search_and_pipeline(name, ratings):
-    pairs = plain_input(name, ratings)
+def test_grid_search_inside_and_around_a_pipeline_agree(name, ratings):
+    pairs = unvalidated_pairs(name, ratings)
     inside = Pipeline([("search", GridSearchCV(make(name), {"clip": [True, False]}, cv=FOLDS))])
     around = GridSearchCV(Pipeline([("model", make(name))]), {"model__clip": [True, False]}, cv=FOLDS)
     inside.fit(pairs, ratings.value)
@@ -69,8 +69,8 @@ def test_grid_search_and_pipeline(name, ratings):
 
 
 @each_model()
-def test_stacking_with_another_model(name, ratings):
-    pairs = plain_input(name, ratings)
+def test_stacking_regressor_combines_two_models(name, ratings):
+    pairs = unvalidated_pairs(name, ratings)
     members = [("one", make(name)), ("mean", make("UserItemMean"))]
     stack = StackingRegressor(members, LinearRegression(), cv=FOLDS).fit(pairs, ratings.value)
     predicted = stack.predict(pairs)
@@ -96,7 +96,7 @@ RMSE = scorer("rmse")
 
 @pytest.fixture(params=["ratings", "pairs"])
 def X(request, ratings):
-    return ratings if request.param == "ratings" else plain_input("SVD", ratings)
+    return ratings if request.param == "ratings" else unvalidated_pairs("SVD", ratings)
 
 
 def test_cross_validate_equals_ours(ratings, X):
@@ -107,7 +107,7 @@ def test_cross_validate_equals_ours(ratings, X):
         assert (-theirs[f"test_{name}"]).tolist() == [fold[name] for fold in ours.folds]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.nightly)])
 def test_grid_search_selects_the_best_of_cross_validate(ratings, X, jobs):
     grid = {"factors": [1, 4], "epochs": [1, 20]}
     search = GridSearchCV(SVD(), grid, cv=splits.KFold(3), scoring=RMSE, n_jobs=jobs)

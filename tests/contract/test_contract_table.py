@@ -22,7 +22,7 @@ def test_exceptions_name_checks_that_exist_and_give_a_reason():
         assert len(reason) > 20
 
 
-def test_models_are_named_as_they_are_called():
+def test_models_are_registered_under_their_class_names():
     for name, cls in all_models().items():
         assert cls.__name__ == name
         assert cls.__doc__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract_table import all_models, each_model, every_pair, make, plain_input
+from contract_table import all_models, each_model, every_pair, make, unvalidated_pairs
 
 from foretaste.errors import DataError, NotSupportedError
 from foretaste.models import MODELS
@@ -33,7 +33,7 @@ def test_weights_are_honored_or_refused(name, ratings):
 @each_model(tags=["weights"])
 def test_fit_weight_argument_equals_weight_column(name, ratings):
     weight = np.random.default_rng(0).random(len(ratings)).astype(np.float32)
-    asked, pairs = every_pair(ratings), plain_input(name, ratings)
+    asked, pairs = every_pair(ratings), unvalidated_pairs(name, ratings)
     wanted = make(name).fit(ratings.replace(weight=weight)).predict(asked)
     np.testing.assert_array_equal(make(name).fit(ratings, sample_weight=weight).predict(asked), wanted)
     np.testing.assert_array_equal(make(name).fit(pairs, ratings.value, weight).predict(asked), wanted)
@@ -64,7 +64,7 @@ def test_weight_zero_row_has_no_influence(name, ratings):
 
 @each_model()
 def test_invalid_weights_raise(name, ratings):
-    pairs = plain_input(name, ratings)
+    pairs = unvalidated_pairs(name, ratings)
     for bad, words in (
         (-1.0, "weight in row 7 is -1"),
         (np.nan, "weight in row 7 is nan"),

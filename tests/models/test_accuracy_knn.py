@@ -21,12 +21,12 @@ pytestmark = pytest.mark.dataset
         (SlopeOne(), 0.946),  # its SlopeOne
     ],
 )
-def test_movielens_100k(model, most):
+def test_knn_rmse_on_movielens_100k_is_bounded(model, most):
     assert folds_of(model, read("ml-100k/u.data", "\t")) <= most
 
 
-@pytest.mark.slow
-def test_movielens_1m():
+@pytest.mark.nightly
+def test_knn_rmse_on_movielens_1m_is_bounded():
     ratings = read("ml-1m/ratings_no_timestamps.dat.gz", ":", columns=(0, 2, 4))
     assert folds_of(ItemKNN(), ratings) <= 0.858
     assert folds_of(UserKNN(), ratings) <= 0.895

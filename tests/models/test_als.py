@@ -52,12 +52,12 @@ def test_objective_decreases_every_epoch(model, ratings):
     assert values[-1] < 0.98 * values[0]
 
 
-def test_exact_solution_has_zero_gradient(more):
+def test_exact_solution_has_zero_gradient(larger_ratings):
     """At the end of an epoch each user is at the best; the slope of the objective there is 0."""
-    model = ALS(factors=6, solver="cholesky", epochs=3).fit(more)
-    z = (more.value.astype(np.float64) - model.mean_) / model.std_
+    model = ALS(factors=6, solver="cholesky", epochs=3).fit(larger_ratings)
+    z = (larger_ratings.value.astype(np.float64) - model.mean_) / model.std_
     p, q = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
-    u, i = more.user, more.item
+    u, i = larger_ratings.user, larger_ratings.item
     error = z - model.user_bias_[u] - model.item_bias_[i] - (p[u] * q[i]).sum(axis=1)
     growth = np.arange(1.0, 7) ** model.growth
     count = np.bincount(u, minlength=len(p))
@@ -82,16 +82,16 @@ def test_fold_in_equals_the_last_half_epoch(model, ratings):
     np.testing.assert_allclose(folded.predict(ratings), fitted.predict(ratings), atol=5e-3)
 
 
-def test_fold_in_improves_predictions_for_new_users(more):
+def test_fold_in_improves_predictions_for_new_users(larger_ratings):
     """Ratings of unseen users: half of each user's are folded in, the other half is predicted."""
-    people = np.random.default_rng(0).permutation(len(more.users))
-    new = np.isin(more.user, people[:60])
-    known, asked = more[~new], more[new]
-    told, judged = next(iter(HoldOut(0.5, seed=1).split(asked)))
+    users = np.random.default_rng(0).permutation(len(larger_ratings.users))
+    new = np.isin(larger_ratings.user, users[:60])
+    known, asked = larger_ratings[~new], larger_ratings[new]
+    folded_rows, test_rows = next(iter(HoldOut(0.5, seed=1).split(asked)))
     for model in (ALS(factors=4), NMF(factors=4)):
         fitted = model.fit(known)
-        folded = fitted.fold_in(asked[told])
-        rest = asked[judged]
+        folded = fitted.fold_in(asked[folded_rows])
+        rest = asked[test_rows]
         assert rmse(rest.value, folded.predict(rest)) < 0.9 * rmse(rest.value, fitted.predict(rest))
 
 
@@ -111,11 +111,17 @@ def test_non_negative_with_cg_raises(ratings):
     assert caught.value.hint == 'solver="auto"'
 
 
-def test_auto_is_exact_up_to_64_factors(more):
-    few = [ALS(factors=16, epochs=3, solver=s).fit(more).user_factors_ for s in ("auto", "cholesky", "cg")]
+def test_auto_is_exact_up_to_64_factors(larger_ratings):
+    few = [
+        ALS(factors=16, epochs=3, solver=s).fit(larger_ratings).user_factors_
+        for s in ("auto", "cholesky", "cg")
+    ]
     assert few[0].tobytes() == few[1].tobytes()
     assert few[0].tobytes() != few[2].tobytes()
-    many = [ALS(factors=65, epochs=2, solver=s).fit(more).user_factors_ for s in ("auto", "cholesky", "cg")]
+    many = [
+        ALS(factors=65, epochs=2, solver=s).fit(larger_ratings).user_factors_
+        for s in ("auto", "cholesky", "cg")
+    ]
     assert many[0].tobytes() == many[2].tobytes()
     assert many[0].tobytes() != many[1].tobytes()
 
@@ -142,8 +148,8 @@ def test_unknown_ids_without_biases_get_the_mean(ratings):
 
 def test_planted_factors_are_recovered():
     ratings = planted(users=240, items=120, rows=12_000)
-    ((learn, judge),) = HoldOut(0.2, seed=0).split(ratings)
-    train, test = ratings[learn], ratings[judge]
+    ((train_rows, test_rows),) = HoldOut(0.2, seed=0).split(ratings)
+    train, test = ratings[train_rows], ratings[test_rows]
     by_bias = rmse(test.value, Bias().fit(train).predict(test))
     for model in (ALS(factors=8), ALS(factors=8, non_negative=True), NMF(factors=8)):
         assert rmse(test.value, model.fit(train).predict(test)) < 0.8 * by_bias
@@ -161,8 +167,8 @@ def movielens(part: str):
 @pytest.mark.parametrize("factors", [32, 64])
 def test_conjugate_gradients_are_as_accurate_as_cholesky(factors):
     ratings = movielens("u.data")
-    learn, judge = next(iter(KFold(5, seed=0).split(ratings)))
-    train, test = ratings[learn], ratings[judge]
+    train_rows, test_rows = next(iter(KFold(5, seed=0).split(ratings)))
+    train, test = ratings[train_rows], ratings[test_rows]
     by = {
         s: rmse(test.value, ALS(factors=factors, solver=s).fit(train).predict(test))
         for s in ("cholesky", "cg")

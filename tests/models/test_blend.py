@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from contract.contract_table import assert_same_learned, every_pair, same_bits
+from contract.contract_table import assert_same_state, every_pair, same_bits
 from model_files import parts, rejected, whole, with_arrays, with_ours
 from real_data import lecture_parts
 from sklearn.base import clone
@@ -108,12 +108,14 @@ def test_weights_use_out_of_fold_predictions_only(ratings):
     assert set().union(*Watched.asked_for) == everything
 
 
-def test_support_dependent_weights(more):
+def test_weights_depend_on_the_number_of_ratings(larger_ratings):
     """Trust the items' means where a user is hardly known, and the users' where they are."""
-    count = np.bincount(more.user)[more.user]
-    item_mean, user_mean = (model().fit(more).predict(more) for model in (ItemMean, UserMean))
+    count = np.bincount(larger_ratings.user)[larger_ratings.user]
+    item_mean, user_mean = (
+        model().fit(larger_ratings).predict(larger_ratings) for model in (ItemMean, UserMean)
+    )
     value = np.where(count > np.median(count), user_mean, item_mean)
-    given = more.replace(value=value.astype(np.float32))
+    given = larger_ratings.replace(value=value.astype(np.float32))
     with_it = Blend(models=["ItemMean", "UserMean"]).fit(given)
     without = Blend(models=["ItemMean", "UserMean"], support=False).fit(given)
     assert not without.weight_[1:].any()
@@ -130,6 +132,7 @@ def test_strong_regularization_gives_equal_weights(ratings):
 
 
 @pytest.mark.dataset
+@pytest.mark.nightly
 def test_blend_beats_every_model_of_the_course():
     train, valid = lecture_parts()
     error = rmse(valid.value, Blend().fit(train).predict(valid))
@@ -153,11 +156,12 @@ def test_stacking_regressor_is_as_accurate():
     assert ours < theirs * 1.01
 
 
-def test_threads_of_nested_models_change_no_bit(more):
+def test_threads_of_nested_models_change_no_bit(larger_ratings):
     one, two = (
-        Blend(models=[SVD(factors=4, threads=n), MODELS["EASE"](threads=n)]).fit(more) for n in (1, 2)
+        Blend(models=[SVD(factors=4, threads=n), MODELS["EASE"](threads=n)]).fit(larger_ratings)
+        for n in (1, 2)
     )
-    assert same_bits(one.predict(more), two.predict(more))
+    assert same_bits(one.predict(larger_ratings), two.predict(larger_ratings))
 
 
 # Models inside -------------------------------------------------------------------------------------------
@@ -261,20 +265,20 @@ def test_explanation_has_one_part_per_model(ratings):
     model = Blend(models=["Bias", "Bias", SMALL], folds=3, clip=False).fit(ratings)
     asked = every_pair(ratings)
     pairs = Pairs(model.users_.encode(asked[:, 0], "user"), model.items_.encode(asked[:, 1], "item"))
-    told = model.contributions(pairs)
-    assert told.parts == ("mean", "Bias", "Bias_2", "SVD")
-    np.testing.assert_allclose(told.values.sum(axis=1), model.predict(asked), rtol=0, atol=1e-4)
+    contributions = model.contributions(pairs)
+    assert contributions.parts == ("mean", "Bias", "Bias_2", "SVD")
+    np.testing.assert_allclose(contributions.values.sum(axis=1), model.predict(asked), rtol=0, atol=1e-4)
 
 
-def test_fold_in_requires_every_nested_model_to_support_it(ratings, others):
+def test_fold_in_requires_every_nested_model_to_support_it(ratings, other_ratings):
     able = Blend(models=["GlobalEffects", "EASE"], folds=3).fit(ratings)
-    folded = able.fold_in(others)
-    assert folded.users_ == others.users
+    folded = able.fold_in(other_ratings)
+    assert folded.users_ == other_ratings.users
     assert np.isfinite(folded.predict_matrix()).all()
     again = able.fold_in(ratings)
     np.testing.assert_allclose(again.predict(ratings), able.predict(ratings), rtol=0, atol=0.02)
     with pytest.raises(NotSupportedError, match="cannot fold in new users"):
-        Blend(models=["GlobalEffects", "NormalRandom"], folds=2).fit(ratings).fold_in(others)
+        Blend(models=["GlobalEffects", "NormalRandom"], folds=2).fit(ratings).fold_in(other_ratings)
 
 
 # Files ---------------------------------------------------------------------------------------------------
@@ -299,7 +303,7 @@ def test_blend_is_saved_to_one_file(nested, nested_bytes, ratings, tmp_path):
     path.write_bytes(nested_bytes)
     back = load(path)
     assert repr(back) == repr(nested)
-    assert_same_learned(back, nested)
+    assert_same_state(back, nested)
     assert same_bits(back.predict(every_pair(ratings)), nested.predict(every_pair(ratings)))
     assert same_bits(back.members_[1].predict(ratings), nested.members_[1].predict(ratings))
     found = inspect(path)

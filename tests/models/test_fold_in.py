@@ -54,16 +54,18 @@ def rated(model, ratings, item):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_svd_new_items_equal_ridge_regression_on_user_factors(ratings, others, weighted):
+def test_svd_new_items_equal_ridge_regression_on_user_factors(ratings, other_ratings, weighted):
     model = SVD(factors=5, epochs=20, clip=False).fit(ratings)
     if weighted:
-        others = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
-    folded = fold_in(model, items=others)
+        other_ratings = other_ratings.replace(
+            weight=(1 + np.arange(len(other_ratings)) % 3).astype(np.float32)
+        )
+    folded = fold_in(model, items=other_ratings)
     learned = np.column_stack([model.item_bias_, model.item_factors_]).astype(np.float64)
     spread = learned.T @ learned / len(learned)
     penalty = (model.train_rmse_[-1] / model.std_) ** 2 * np.linalg.inv(spread)
-    for place, item in enumerate(others.items.ids):
-        user, value, weight = rated(model, others, item)
+    for place, item in enumerate(other_ratings.items.ids):
+        user, value, weight = rated(model, other_ratings, item)
         if len(user) == 0:
             assert folded.item_bias_[place] == 0
             continue
@@ -74,12 +76,12 @@ def test_svd_new_items_equal_ridge_regression_on_user_factors(ratings, others, w
         np.testing.assert_allclose(folded.item_factors_[place], found[1:], atol=2e-5)
 
 
-def test_als_new_items_equal_a_training_step(ratings, others):
+def test_als_new_items_equal_a_training_step(ratings, other_ratings):
     model = ALS(factors=4, epochs=8, clip=False).fit(ratings)
-    folded = fold_in(model, items=others)
+    folded = fold_in(model, items=other_ratings)
     growth = np.arange(1.0, 5.0) ** model.growth
-    for place, item in enumerate(others.items.ids):
-        user, value, weight = rated(model, others, item)
+    for place, item in enumerate(other_ratings.items.ids):
+        user, value, weight = rated(model, other_ratings, item)
         if len(user) == 0:
             continue
         vectors = np.hstack([np.ones((len(user), 1)), model.user_factors_[user].astype(np.float64)])
@@ -91,7 +93,7 @@ def test_als_new_items_equal_a_training_step(ratings, others):
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_time_effects_are_subtracted_first(ratings, side):
+def test_fold_in_fits_ratings_less_the_time_effects(ratings, side):
     """The residual is the rating less the prediction of the other entity at that time."""
     timed = ratings.replace(timestamp=1_700_000_000 + np.arange(len(ratings)) * 40_000)
     quick = {"session_damping": 0.5, "bins": 5, "bin_damping": 0.5, "drift_damping": 0.5}
@@ -115,26 +117,26 @@ def test_time_effects_are_subtracted_first(ratings, side):
         np.testing.assert_allclose(getattr(folded, f"{side}_factors_")[place], found[1:], atol=1e-4)
 
 
-def test_weight_zero_item_is_not_in_the_rated_items(ratings, others):
+def test_item_of_weight_0_does_not_count_as_rated(ratings, other_ratings):
     model = SVDpp(factors=4, epochs=30, init_std=0.2, implicit_learning_rate=1.0, clip=False).fit(ratings)
-    weight = (np.arange(len(others)) % 2).astype(np.float32)
-    folded = fold_in(model, users=others.replace(weight=weight))
-    alone = fold_in(model, users=others[weight > 0])
-    whole = fold_in(model, users=others).predict_matrix(users=alone.users_)
+    weight = (np.arange(len(other_ratings)) % 2).astype(np.float32)
+    folded = fold_in(model, users=other_ratings.replace(weight=weight))
+    alone = fold_in(model, users=other_ratings[weight > 0])
+    whole = fold_in(model, users=other_ratings).predict_matrix(users=alone.users_)
     found = folded.predict_matrix(users=alone.users_)
     np.testing.assert_allclose(found, alone.predict_matrix(), rtol=0, atol=1e-4)
     assert np.abs(found - whole).max() > 0.1
 
 
-def test_nmf_new_items_are_non_negative(ratings, others):
-    folded = fold_in(NMF(factors=4, epochs=20).fit(ratings), items=others)
+def test_nmf_new_items_are_non_negative(ratings, other_ratings):
+    folded = fold_in(NMF(factors=4, epochs=20).fit(ratings), items=other_ratings)
     assert folded.item_factors_.min() == 0
     assert folded.item_factors_.max() > 0
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_folded_in_biases_are_damped_means(ratings, others, side):
-    weighted = others.replace(weight=(1 + np.arange(len(others)) % 3).astype(np.float32))
+def test_folded_in_biases_are_damped_means(ratings, other_ratings, side):
+    weighted = other_ratings.replace(weight=(1 + np.arange(len(other_ratings)) % 3).astype(np.float32))
     model = Bias(user_damping=2, item_damping=7).fit(ratings)
     folded = fold_in(model, **{f"{side}s": weighted})
     other, damping = ("item", 2) if side == "user" else ("user", 7)
@@ -180,15 +182,15 @@ def test_fold_in_of_training_items_reproduces_user_knn(ratings, setting):
 
 @pytest.mark.parametrize("name", [SVD, ALS, SVDpp, CoClustering], ids=lambda cls: cls.__name__)
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_fold_in_is_nearly_as_accurate_as_training(more, name, side):
+def test_fold_in_is_nearly_as_accurate_as_training(larger_ratings, name, side):
     """A third of one entity is folded in from three quarters of its ratings; the rest is the test set."""
-    new = getattr(more, side) % 3 == 0
+    new = getattr(larger_ratings, side) % 3 == 0
     rng = np.random.default_rng(1)
-    judged = new & (rng.random(len(more)) < 0.25)
-    model = name(seed=0).fit(more[~new])
-    folded = fold_in(model, **{f"{side}s": more[new & ~judged]})
-    whole = name(seed=0).fit(more[~judged])
-    rows = more[judged]
+    judged = new & (rng.random(len(larger_ratings)) < 0.25)
+    model = name(seed=0).fit(larger_ratings[~new])
+    folded = fold_in(model, **{f"{side}s": larger_ratings[new & ~judged]})
+    whole = name(seed=0).fit(larger_ratings[~judged])
+    rows = larger_ratings[judged]
     errors = [rmse(rows.value, m.predict(rows)) for m in (model, folded, whole)]
     assert errors[1] < 0.8 * errors[0]  # what the fallback of the unknown is worth
     assert errors[1] < 1.12 * errors[2]
@@ -207,44 +209,49 @@ def test_fold_in_accepts_frames_and_lists(ratings):
     assert len(recommend(folded, "me", 4)) == 4
 
 
-def test_ignored_ratings_are_logged(ratings, others, caplog):
+def test_ignored_ratings_are_logged(ratings, other_ratings, caplog):
     with caplog.at_level(logging.INFO, logger="foretaste"):
-        fold_in(Bias().fit(ratings), users=others)
-    unknown = int((~np.isin(others.item_ids, ratings.items.ids)).sum())
-    assert f"{unknown} of {len(others)} ratings are of unknown items and ignored" in caplog.text
+        fold_in(Bias().fit(ratings), users=other_ratings)
+    unknown = int((~np.isin(other_ratings.item_ids, ratings.items.ids)).sum())
+    assert f"{unknown} of {len(other_ratings)} ratings are of unknown items and ignored" in caplog.text
 
 
-def test_mistakes_have_hints(ratings, others):
+def test_invalid_fold_in_arguments_raise(ratings, other_ratings):
     model = SVD(factors=3, epochs=3).fit(ratings)
     with pytest.raises(InvalidParameterError, match="new users or new items, one of them"):
         fold_in(model)
     with pytest.raises(InvalidParameterError, match="not both"):
-        fold_in(model, users=others, items=others)
+        fold_in(model, users=other_ratings, items=other_ratings)
     with pytest.raises(InvalidParameterError, match="not Ratings"):
-        fold_in(ratings, users=others)
+        fold_in(ratings, users=other_ratings)
+    with pytest.raises(
+        InvalidParameterError, match='entity="users" is not allowed; it must be "user"'
+    ) as refused:
+        model.fold_in(other_ratings, "users")
+    assert refused.value.hint == 'entity="user"'
     with pytest.raises(NotFittedError):
-        fold_in(SVD(), users=others)
+        fold_in(SVD(), users=other_ratings)
     with pytest.raises(DataError, match="item ids are given as str"):
         fold_in(model, users=Ratings.from_columns(["a"], ["b"], [1.0]))
     with pytest.raises(DataError, match=r"knows none of the 1 items .*\(first: 99999\)"):
         fold_in(model, users=Ratings.from_columns([1], [99_999], [1.0]))
     with pytest.raises(DataError, match="no ratings of new users"):
-        fold_in(model, users=others[[]])
+        fold_in(model, users=other_ratings[[]])
 
 
-def test_unsupported_models_raise_also_when_nested(ratings, others):
-    weighted = others.replace(weight=np.ones(len(others), np.float32))
+def test_unsupported_models_raise_also_when_nested(ratings, other_ratings):
+    weighted = other_ratings.replace(weight=np.ones(len(other_ratings), np.float32))
     with pytest.raises(NotSupportedError, match="ItemKNN does not support sample weights"):
         fold_in(ItemKNN().fit(ratings), users=weighted)
     with pytest.raises(NotSupportedError, match="EASE cannot fold in new items") as refused:
-        fold_in(EASE().fit(ratings), items=others)
+        fold_in(EASE().fit(ratings), items=other_ratings)
     assert "ALS" in refused.value.hint
     assert "EASE" not in refused.value.hint
     with pytest.raises(NotSupportedError, match="ItemKNN does not support sample weights"):
         fold_in(Blend(models=["Bias", "ItemKNN"], folds=2).fit(ratings), users=weighted)
     blend = Blend(models=["Bias", "NormalRandom"], folds=2).fit(ratings)
     with pytest.raises(NotSupportedError, match="NormalRandom cannot fold in new users"):
-        fold_in(blend, users=others)
+        fold_in(blend, users=other_ratings)
     assert isinstance(blend.members_[1], NormalRandom)
 
 
@@ -262,7 +269,22 @@ def test_malformed_penalties_raise(ratings, model):
             type(model)(**model.get_params()).set_state(model.get_state() | changed)
 
 
-def test_constant_ratings_fold_in_at_the_constant(others):
-    alike = others.replace(value=np.full(len(others), 3.0, np.float32))
+def test_constant_ratings_fold_in_at_the_constant(other_ratings):
+    alike = other_ratings.replace(value=np.full(len(other_ratings), 3.0, np.float32))
     folded = fold_in(SVD(factors=3, epochs=3).fit(alike), users=alike)
     np.testing.assert_allclose(folded.predict_matrix(), 3.0)
+
+
+def test_folded_in_users_may_rate_unknown_items(ratings, other_ratings):
+    for model in (GlobalEffects(), CoClustering(), EASE()):
+        folded = model.fit(ratings).fold_in(other_ratings)
+        assert folded.users_ == other_ratings.users
+        assert folded.items_ == ratings.items
+        known = np.isin(other_ratings.item_ids, ratings.items.ids)
+        assert 0 < known.sum() < len(other_ratings)
+        again = model.fold_in(other_ratings[known])
+        same = again.predict(other_ratings[known])
+        np.testing.assert_array_equal(folded.predict(other_ratings[known]), same)
+        texts = Ratings.from_columns(["a"], ["b"], [1])
+        with pytest.raises(DataError, match="item ids are given as str"):
+            model.fold_in(texts)

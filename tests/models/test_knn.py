@@ -22,7 +22,7 @@ from foretaste.recommendation import recommend
 MODELS = [ItemKNN, UserKNN]
 
 
-def centred(model, matrix):
+def center_by_hand(model, matrix):
     """Return what predictions start from, the deviations from it and their unit; (items, users) or turned.
 
     ``matrix`` has the rows that are compared as rows, NaN where there is no rating.
@@ -50,7 +50,7 @@ def centred(model, matrix):
     return start, (matrix - start) / unit[:, None], unit
 
 
-def numbers_compared(model, matrix, deviation):
+def compared_values(model, matrix, deviation):
     value = (matrix - np.nanmean(matrix)) / np.nanstd(matrix) if model.standardize else matrix
     if model.similarity == "pearson_bias":
         return deviation
@@ -61,7 +61,7 @@ def numbers_compared(model, matrix, deviation):
     return value
 
 
-def table_by_hand(model, value):
+def similarities_by_hand(model, value):
     rows = len(value)
     norm = np.sqrt(np.nansum(value**2, axis=1))
     table = np.zeros((rows, rows))
@@ -85,12 +85,12 @@ def table_by_hand(model, value):
     return table
 
 
-def by_hand(model, ratings):
+def predictions_by_hand(model, ratings):
     """Return all predictions, shape (users, items)."""
     matrix = ratings.to_matrix(dtype=np.float64)
     matrix = matrix.T if model.row_entity == "item" else matrix
-    start, deviation, unit = centred(model, matrix)
-    table = table_by_hand(model, numbers_compared(model, matrix, deviation))
+    start, deviation, unit = center_by_hand(model, matrix)
+    table = similarities_by_hand(model, compared_values(model, matrix, deviation))
     found = start.copy()
     for i in range(len(matrix)):
         size = np.round(np.abs(table[i]), 9)  # equal but for rounding is equal
@@ -126,9 +126,9 @@ SETTINGS = [
 
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_predictions_equal_numpy(ratings, cls, setting):
+def test_knn_predictions_equal_numpy(ratings, cls, setting):
     model = cls(clip=False, **setting).fit(ratings)
-    wanted = by_hand(model, ratings)
+    wanted = predictions_by_hand(model, ratings)
     np.testing.assert_allclose(model.predict_matrix(), wanted, rtol=0, atol=2e-4)
     if not setting:
         assert np.abs(wanted - Bias(clip=False).fit(ratings).predict_matrix()).max() > 0.5
@@ -155,13 +155,13 @@ def test_user_knn_equals_transposed_item_knn(ratings, cls):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_stored_neighbors_are_bounded(more, cls):
+def test_stored_neighbors_are_bounded(larger_ratings, cls):
     for stored in (1, 5, 17):
-        model = cls(max_stored_neighbors=stored).fit(more)
+        model = cls(max_stored_neighbors=stored).fit(larger_ratings)
         assert np.diff(model.list_start_).max() == stored
         assert len(model.neighbor_) <= stored * len(model.row_std_)
-    everything = cls(max_stored_neighbors=None).fit(more)
-    nearest = cls(max_stored_neighbors=17).fit(more)
+    everything = cls(max_stored_neighbors=None).fit(larger_ratings)
+    nearest = cls(max_stored_neighbors=17).fit(larger_ratings)
     for r in range(len(nearest.row_std_)):
         kept = nearest.neighbor_[nearest.list_start_[r] : nearest.list_start_[r + 1]]
         first = everything.list_start_[r]
@@ -216,28 +216,28 @@ def test_fold_in_of_training_users_reproduces_training(ratings, setting):
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
 
 
-def test_fold_in_with_unknown_items(ratings, others):
+def test_fold_in_with_unknown_items(ratings, other_ratings):
     model = ItemKNN().fit(ratings)
     before = model.get_state()
-    folded = model.fold_in(others)
-    assert folded.users_ == others.users
+    folded = model.fold_in(other_ratings)
+    assert folded.users_ == other_ratings.users
     assert folded.items_ == ratings.items
     assert model.get_state().keys() == before.keys()
     assert all(
         value is before[name] for name, value in model.get_state().items() if isinstance(value, np.ndarray)
     )
-    known = np.isin(others.item_ids, ratings.items.ids)
-    assert 0 < known.sum() < len(others)
-    again = model.fold_in(others[known])
+    known = np.isin(other_ratings.item_ids, ratings.items.ids)
+    assert 0 < known.sum() < len(other_ratings)
+    again = model.fold_in(other_ratings[known])
     same = again.users_.ids
     np.testing.assert_array_equal(
         folded.predict_matrix(users=again.users_), again.predict_matrix(), err_msg=str(same)
     )
 
 
-def test_recommendations_for_folded_in_users(ratings, others):
+def test_recommendations_for_folded_in_users(ratings, other_ratings):
     model = ItemKNN().fit(ratings)
-    known = others[np.isin(others.item_ids, ratings.items.ids)]
+    known = other_ratings[np.isin(other_ratings.item_ids, ratings.items.ids)]
     folded = model.fold_in(known)
     user = known.users.ids[5]
     found = recommend(folded, [user], 4, exclude=known)
@@ -245,16 +245,16 @@ def test_recommendations_for_folded_in_users(ratings, others):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-def test_neighbor_lists_beyond_memory_raise(more, cls, monkeypatch):
+def test_neighbor_lists_beyond_memory_raise(larger_ratings, cls, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000)
     with pytest.raises(
         NotEnoughMemoryError, match=rf"{cls.__name__} with up to .* needs .* of memory"
     ) as caught:
-        cls(threads=1).fit(more)
+        cls(threads=1).fit(larger_ratings)
     assert "max_stored_neighbors=" in caught.value.hint
 
 
-def test_memory_is_items_times_stored_neighbors():
+def test_memory_estimate_grows_with_items_times_stored_neighbors():
     others = np.full(100_000, 99_999.0)
     one, two = (neighbor_lists_bytes(others, keep, 0, 1) for keep in (50, 100))
     assert one < 100_000 * 50 * 50

@@ -22,8 +22,8 @@ from foretaste.ratings import Ratings
 pytestmark = pytest.mark.peer
 surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
 
-CENTRING = {"KNNBasic": "none", "KNNWithMeans": "mean", "KNNWithZScore": "z_score", "KNNBaseline": "bias"}
-TIED = {"cosine": 0.05, "msd": 0.2, "pearson": 0.02, "pearson_baseline": 0.001}  # at most, on MovieLens
+CENTERING = {"KNNBasic": "none", "KNNWithMeans": "mean", "KNNWithZScore": "z_score", "KNNBaseline": "bias"}
+MAX_TIES = {"cosine": 0.05, "msd": 0.2, "pearson": 0.02, "pearson_baseline": 0.001}  # at most, on MovieLens
 AS_SURPRISE = {
     "standardize": False, "norm_over": "common", "max_stored_neighbors": None, "damping": 0.0,
     "bias_epochs": 10, "user_damping": 15.0, "item_damping": 10.0,
@@ -48,7 +48,7 @@ def movielens():
     )
 
 
-def learned_by_surprise(algorithm, train):
+def fit_surprise(algorithm, train):
     data = surprise.Dataset(surprise.Reader(rating_scale=(1, 5)))
     by_user = np.argsort(train.user, kind="stable")  # the order in which it goes through them, too
     rows = zip(
@@ -58,12 +58,12 @@ def learned_by_surprise(algorithm, train):
         return algorithm.fit(data.construct_trainset([(*row, None) for row in rows]))
 
 
-def predicted_by_surprise(fitted, test):
+def predict_with_surprise(fitted, test):
     found = [fitted.predict(u, i) for u, i in zip(test.user_ids, test.item_ids, strict=True)]
     return np.array([one.est for one in found])
 
 
-def without_ties(fitted, test, known, items):
+def untied_rows(fitted, test, known, items):
     """Return which of the known pairs have a k-th neighbor that is more similar than the next."""
     clear = known.copy()
     for n in np.flatnonzero(known):
@@ -76,23 +76,23 @@ def without_ties(fitted, test, known, items):
     return clear
 
 
-def check_neighbours(parts, algorithm, similarity, items, k, min_support, most_ties):
+def check_neighbors(parts, algorithm, similarity, items, k, min_support, most_ties):
     train, test = parts
     options = {"name": similarity, "user_based": not items, "min_support": min_support}
-    theirs = learned_by_surprise(
+    theirs = fit_surprise(
         getattr(surprise, algorithm)(k=k, min_k=2, sim_options=options, verbose=False), train
     )
     cls = ItemKNN if items else UserKNN
     baseline = similarity == "pearson_baseline"
     model = cls(
-        centering=CENTRING[algorithm], similarity="pearson_bias" if baseline else similarity, neighbors=k,
+        centering=CENTERING[algorithm], similarity="pearson_bias" if baseline else similarity, neighbors=k,
         min_neighbors=2, min_support=max(2, min_support) if baseline else min_support,
         shrinkage=100.0 if baseline else 0.0, **AS_SURPRISE,
     ).fit(train)  # fmt: skip
     ours = model.predict_details(test)
     known = ours.fallback == 0
-    clear = without_ties(theirs, test, known, items)
-    wanted = predicted_by_surprise(theirs, test)
+    clear = untied_rows(theirs, test, known, items)
+    wanted = predict_with_surprise(theirs, test)
     compared = clear if algorithm != "KNNBaseline" else clear | ~known  # else it knows the mean of all only
     np.testing.assert_allclose(ours.value[compared], wanted[compared], rtol=0, atol=1e-3)
     ties = 1 - clear.sum() / known.sum()
@@ -103,27 +103,27 @@ def check_neighbours(parts, algorithm, similarity, items, k, min_support, most_t
 
 
 @pytest.mark.parametrize("items", [True, False], ids=["items", "users"])
-@pytest.mark.parametrize("similarity", TIED)
-@pytest.mark.parametrize("algorithm", CENTRING)
+@pytest.mark.parametrize("similarity", MAX_TIES)
+@pytest.mark.parametrize("algorithm", CENTERING)
 def test_neighbors_equal_surprise(generated, algorithm, similarity, items):
     for k, min_support in ((4, 3), (40, 1)):
-        check_neighbours(generated, algorithm, similarity, items, k, min_support, 0.02)
+        check_neighbors(generated, algorithm, similarity, items, k, min_support, 0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.dataset
 @pytest.mark.parametrize("items", [True, False], ids=["items", "users"])
-@pytest.mark.parametrize("similarity", TIED)
-@pytest.mark.parametrize("algorithm", CENTRING)
+@pytest.mark.parametrize("similarity", MAX_TIES)
+@pytest.mark.parametrize("algorithm", CENTERING)
 def test_movielens_neighbors_equal_surprise(movielens, algorithm, similarity, items):
-    check_neighbours(movielens, algorithm, similarity, items, 40, 1, TIED[similarity])
+    check_neighbors(movielens, algorithm, similarity, items, 40, 1, MAX_TIES[similarity])
 
 
 @pytest.mark.parametrize("parts", ["generated", pytest.param("movielens", marks=pytest.mark.dataset)])
 def test_slope_one_equals_surprise(request, parts):
     train, test = request.getfixturevalue(parts)
     train = train.replace(value=np.floor(train.value))  # it truncates ratings to integers silently
-    wanted = predicted_by_surprise(learned_by_surprise(surprise.SlopeOne(), train), test)
+    wanted = predict_with_surprise(fit_surprise(surprise.SlopeOne(), train), test)
     ours = SlopeOne(scheme="plain").fit(train).predict_details(test)
     known = ours.fallback == 0
     np.testing.assert_allclose(ours.value[known], wanted[known], rtol=0, atol=1e-3)
@@ -134,7 +134,7 @@ def test_slope_one_equals_surprise(request, parts):
 def test_biases_equal_surprise(request, parts, method):
     train, test = request.getfixturevalue(parts)
     theirs = surprise.BaselineOnly(bsl_options={"method": method}, verbose=False)
-    wanted = predicted_by_surprise(learned_by_surprise(theirs, train), test)
+    wanted = predict_with_surprise(fit_surprise(theirs, train), test)
     if method == "als":
         model = Bias(method="als", epochs=10, user_damping=15, item_damping=10)
     else:

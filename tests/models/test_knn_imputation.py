@@ -26,7 +26,7 @@ from foretaste.recommendation import fold_in
 NEW_USER, NEW_ITEM = 100_001, 100_003
 
 
-def test_a_training_rating_is_predicted_as_itself(ratings):
+def test_training_ratings_are_predicted_exactly(ratings):
     for weights in ("uniform", "distance"):
         assert np.array_equal(KNNImputation(weights=weights).fit(ratings).predict(ratings), ratings.value)
 
@@ -52,7 +52,7 @@ def test_unknown_user_equals_an_empty_row_of_sklearn(ratings):
     assert (details.fallback == 1).all()
 
 
-def test_an_unknown_item_gets_the_mean_of_the_user_or_zero(ratings):
+def test_unknown_item_gets_the_user_mean_or_zero(ratings):
     shifted = ratings.replace(value=ratings.value + 20)  # 0 is outside the range of the ratings
     pairs = [(user, NEW_ITEM) for user in shifted.users] + [(NEW_USER, NEW_ITEM)]
     means = [shifted.value[shifted.user == user].mean(dtype=np.float64) for user in range(len(shifted.users))]
@@ -80,9 +80,9 @@ def test_too_little_memory_raises_with_the_size(ratings, monkeypatch):
     KNNImputation(threads=1).fit(ratings)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to know the peak (Linux)")
-def test_the_memory_estimate_is_about_right():
+def test_peak_memory_is_close_to_the_estimate():
     """Peak memory grows with the cells as estimated, measured in a subprocess."""
     code = (
         "import numpy as np; from foretaste._native import impute_nearest; "
@@ -102,7 +102,7 @@ def test_the_memory_estimate_is_about_right():
     "params",
     [{"neighbors": 0}, {"neighbors": 2.5}, {"weights": "near"}, {"unknown_item": "mean"}, {"threads": 0}],
 )
-def test_a_bad_parameter_is_named(ratings, params):
+def test_invalid_parameter_raises_with_its_name(ratings, params):
     ((name, value),) = params.items()
     with pytest.raises(InvalidParameterError, match=f"{name}={value!r}"):
         KNNImputation(**params).fit(ratings)
@@ -114,7 +114,7 @@ def test_sample_weights_raise(ratings):
 
 
 @pytest.mark.dataset
-def test_lecture_rmse():
+def test_rmse_equals_that_of_the_lecture():
     train, valid = lecture_parts()
     for unknown_item in ("user_mean", "zero"):
         model = KNNImputation(unknown_item=unknown_item).fit(train)
@@ -123,14 +123,14 @@ def test_lecture_rmse():
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance"])
-def test_folded_in_users_have_the_neighbors_of_training(ratings, others, weights):
+def test_folded_in_users_have_the_neighbors_of_training(ratings, other_ratings, weights):
     model = KNNImputation(weights=weights, neighbors=5, clip=False).fit(ratings)
     again = fold_in(model, users=ratings[np.random.default_rng(1).permutation(len(ratings))])
     assert np.array_equal(again.predict_matrix(), model.predict_matrix())
-    known = others[np.isin(others.item_ids, ratings.items.ids)]
-    folded = fold_in(model, users=others)
-    for place in range(0, len(others.users), 3):
-        one = known[known.user_ids == others.users.ids[place]]
+    known = other_ratings[np.isin(other_ratings.item_ids, ratings.items.ids)]
+    folded = fold_in(model, users=other_ratings)
+    for place in range(0, len(other_ratings.users), 3):
+        one = known[known.user_ids == other_ratings.users.ids[place]]
         if len(one) == 0:
             continue
         ids = np.r_[ratings.user_ids, np.full(len(one), 10**6)]
@@ -144,7 +144,7 @@ def test_folded_in_users_have_the_neighbors_of_training(ratings, others, weights
         assert near.sum() > 5
         np.testing.assert_allclose(found[rated], one.value[np.argsort(one.item_ids)], atol=1e-6)
         np.testing.assert_allclose(found[near & ~rated], whole[-1][near & ~rated], atol=1e-5)
-    assert np.array_equal(fold_in(folded, users=others).predict_matrix(), folded.predict_matrix())
+    assert np.array_equal(fold_in(folded, users=other_ratings).predict_matrix(), folded.predict_matrix())
 
 
 def test_older_file_without_ratings_raises_on_fold_in(ratings, tmp_path):

@@ -63,7 +63,7 @@ def test_bounds_reach_the_caller_clipped_to_the_scale(ratings):
         np.testing.assert_array_equal(bound, raw.clip(np.float32(model.low_), np.float32(model.high_)))
 
 
-def test_encoded_pairs_are_predicted_as_their_ids_are(ratings):
+def test_predict_encoded_equals_predict(ratings):
     model = Bias().fit(ratings)
     pairs = Pairs(ratings.user, ratings.item)
     np.testing.assert_array_equal(model.predict_encoded(pairs).value, model.predict(ratings))

@@ -1,4 +1,4 @@
-"""SlopeOne against plain numpy, and other solvers of biases."""
+"""SlopeOne against plain numpy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from foretaste._utils import memory
 from foretaste.errors import ModelFileError, NotEnoughMemoryError
-from foretaste.models import Bias, SlopeOne
+from foretaste.models import SlopeOne
 from foretaste.models.slope_one import slope_one_bytes
 from foretaste.ratings import Ratings
 
@@ -43,12 +43,12 @@ def slope_one_by_hand(ratings, scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_predictions_equal_numpy(ratings, scheme):
+def test_slope_one_predictions_equal_numpy(ratings, scheme):
     model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
     np.testing.assert_allclose(model.predict_matrix(), slope_one_by_hand(ratings, scheme), rtol=0, atol=1e-4)
 
 
-def test_the_example_of_the_paper():
+def test_prediction_equals_the_example_of_lemire_and_maclachlan():
     """User A gave item I 1 and item J 1.5; B gave I 2: J gets 2 + (1.5 - 1)."""
     ratings = Ratings.from_columns(["A", "A", "B"], ["I", "J", "I"], [1, 1.5, 2], scale=(0, 5))
     for scheme in ("weighted", "plain"):
@@ -56,7 +56,7 @@ def test_the_example_of_the_paper():
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_without_an_item_in_common_it_is_the_mean(scheme):
+def test_user_without_a_common_item_gets_the_user_mean(scheme):
     ratings = Ratings.from_columns([1, 1, 2], [1, 2, 3], [4, 2, 1])
     details = SlopeOne(scheme=scheme).fit(ratings).predict_details([(2, 1), (1, 3), (9, 1), (1, 9), (9, 9)])
     np.testing.assert_allclose(details.value, [1, 3, 4, 3, 7 / 3], rtol=1e-6)
@@ -64,15 +64,15 @@ def test_without_an_item_in_common_it_is_the_mean(scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_fold_in_of_training_users_reproduces_training(ratings, others, scheme):
+def test_fold_in_of_training_users_reproduces_training(ratings, other_ratings, scheme):
     model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
     order = np.random.default_rng(3).permutation(len(ratings))
     folded = model.fold_in(ratings[order])
     np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
-    taken = model.fold_in(others)
-    assert taken.users_ == others.users
+    taken = model.fold_in(other_ratings)
+    assert taken.users_ == other_ratings.users
     assert taken.items_ == ratings.items
-    weighted = model.fold_in(others.replace(weight=np.zeros(len(others), np.float32)))
+    weighted = model.fold_in(other_ratings.replace(weight=np.zeros(len(other_ratings), np.float32)))
     np.testing.assert_array_equal(taken.predict_matrix(), weighted.predict_matrix())
 
 
@@ -102,52 +102,3 @@ def test_invalid_state_in_a_file_raises(ratings):
             SlopeOne().set_state(state | changes)
     with pytest.raises(ModelFileError, match="'bi_polar' has 2 tables"):
         SlopeOne(scheme="bi_polar").set_state(state)
-
-
-# Bias, by the ways of others -----------------------------------------------------------------------------
-
-
-def residual_of(ratings):
-    matrix = ratings.to_matrix(dtype=np.float64)
-    return matrix - np.nanmean(matrix)
-
-
-def test_fixed_alternations_start_with_items(ratings):
-    left = residual_of(ratings)
-    there = ~np.isnan(left)
-    user, item = np.zeros(len(left)), np.zeros(left.shape[1])
-    for _ in range(3):
-        item = np.nansum(left - user[:, None], axis=0) / (there.sum(axis=0) + 2.0)
-        user = np.nansum(left - item, axis=1) / (there.sum(axis=1) + 4.0)
-    model = Bias(method="als", epochs=3, user_damping=4.0, item_damping=2.0).fit(ratings)
-    np.testing.assert_allclose(model.user_bias_, user, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(model.item_bias_, item, rtol=0, atol=1e-5)
-    exact = Bias(user_damping=4.0, item_damping=2.0).fit(ratings)
-    assert np.abs(exact.user_bias_ - user).max() > 1e-3
-
-
-def test_sgd_visits_ratings_by_user(ratings):
-    left = ratings.value.astype(np.float64) - ratings.value.mean(dtype=np.float64)
-    user, item = np.zeros(len(ratings.users)), np.zeros(len(ratings.items))
-    for _ in range(4):
-        for k in np.argsort(ratings.user, kind="stable"):
-            error = left[k] - user[ratings.user[k]] - item[ratings.item[k]]
-            user[ratings.user[k]] += 0.01 * (error - 0.1 * user[ratings.user[k]])
-            item[ratings.item[k]] += 0.01 * (error - 0.1 * item[ratings.item[k]])
-    model = Bias(method="sgd", epochs=4, learning_rate=0.01, regularization=0.1).fit(ratings)
-    np.testing.assert_allclose(model.user_bias_, user, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(model.item_bias_, item, rtol=0, atol=1e-5)
-
-
-def test_exact_biases_are_the_minimum_at_once(ratings):
-    """Also where only damping identifies users and items: the solution of the linear equations."""
-    for damping in ((5.0, 5.0), (0.5, 20.0), (0.001, 0.001)):
-        model = Bias(user_damping=damping[0], item_damping=damping[1]).fit(ratings)
-        users, items = len(ratings.users), len(ratings.items)
-        design = np.zeros((len(ratings), users + items))
-        design[np.arange(len(ratings)), ratings.user] = 1
-        design[np.arange(len(ratings)), users + ratings.item] = 1
-        ridge = np.diag(np.r_[np.full(users, damping[0]), np.full(items, damping[1])])
-        left = ratings.value.astype(np.float64) - ratings.value.mean(dtype=np.float64)
-        wanted = np.linalg.solve(design.T @ design + ridge, design.T @ left)
-        np.testing.assert_allclose(np.r_[model.user_bias_, model.item_bias_], wanted, rtol=0, atol=1e-3)

@@ -15,7 +15,7 @@ from foretaste.splits import HoldOut, KFold
 SMALL = {"factors": 4, "epochs": 15}
 
 
-def chosen_by_taste(seed=0, users=300, items=120, rows=9000):
+def ratings_of_liked_items(seed=0, users=300, items=120, rows=9000):
     """Ratings in which the choice of items is more informative than the few rating values."""
     rng = np.random.default_rng(seed)
     taste, kind = rng.normal(size=(users, 2)), rng.normal(size=(items, 2))
@@ -30,7 +30,7 @@ def chosen_by_taste(seed=0, users=300, items=120, rows=9000):
 # Without biases ------------------------------------------------------------------------------------
 
 
-def test_pmf_prediction_is_mean_plus_factors(ratings, others):
+def test_pmf_prediction_is_mean_plus_factors(ratings, other_ratings):
     model = SVD(biased=False, clip=False, factors=4, init_std=0.1).fit(ratings)
     assert not model.user_bias_.any()
     assert not model.item_bias_.any()
@@ -38,26 +38,28 @@ def test_pmf_prediction_is_mean_plus_factors(ratings, others):
     wanted = model.mean_ + model.std_ * dot
     np.testing.assert_allclose(model.predict(ratings), wanted, rtol=0, atol=1e-5)
     assert rmse(ratings.value, model.predict(ratings)) < 0.8 * ratings.value.std()
-    details = model.predict_details(others)
+    details = model.predict_details(other_ratings)
     unknown = details.fallback > 0
     assert unknown.sum() > 50
     np.testing.assert_allclose(details.value[unknown], model.mean_, rtol=0, atol=1e-6)
 
 
-def test_pmf_stuck_at_the_mean_warns(ratings, more, caplog):
+def test_pmf_stuck_at_the_mean_warns(ratings, larger_ratings, caplog):
     model = SVD(biased=False, **SMALL).fit(ratings)
     assert model.train_rmse_[-1] > 0.98 * model.std_
     assert "hardly improves on the mean" in caplog.text
     assert "init_std" in caplog.text
     caplog.clear()
-    SVD(biased=False).fit(more)
+    SVD(biased=False).fit(larger_ratings)
     SVD(biased=False).fit(ratings.replace(value=np.full(len(ratings), 2.5, np.float32)))
     SVD(**SMALL).fit(ratings)
     assert caplog.text == ""
 
 
-def test_pmf_supports_early_stopping(more):
-    model = SVD(biased=False, validation_fraction=0.2, patience=2, factors=4, learning_rate=0.1).fit(more)
+def test_pmf_supports_early_stopping(larger_ratings):
+    model = SVD(biased=False, validation_fraction=0.2, patience=2, factors=4, learning_rate=0.1).fit(
+        larger_ratings
+    )
     assert 1 < model.epochs_ <= model.epochs
     assert not model.user_bias_.any()
 
@@ -65,7 +67,7 @@ def test_pmf_supports_early_stopping(more):
 # SVD++ ---------------------------------------------------------------------------------------------
 
 
-def test_prediction_equals_the_formula(ratings):
+def test_svdpp_prediction_equals_its_formula(ratings):
     model = SVDpp(clip=False, init_std=0.1, **SMALL).fit(ratings)
     starts, rows = ratings.group_by_user()
     for u in range(len(ratings.users)):
@@ -83,7 +85,7 @@ def test_prediction_equals_the_formula(ratings):
 
 
 def test_implicit_feedback_ignores_rating_values():
-    ratings = chosen_by_taste()
+    ratings = ratings_of_liked_items()
     ((train_rows, test_rows),) = HoldOut(0.3).split(ratings)
     train, test = ratings[train_rows], ratings[test_rows]
     plain = rmse(test.value, SVD(factors=8).fit(train).predict(test))
@@ -93,7 +95,7 @@ def test_implicit_feedback_ignores_rating_values():
     assert rmse(test.value, implicit.predict(test)) < rmse(test.value, deaf.predict(test)) - 0.01
 
 
-def test_rows_of_weight_0_are_no_rated_items(ratings):
+def test_rows_of_weight_0_do_not_count_as_rated(ratings):
     weight = (np.random.default_rng(3).random(len(ratings)) < 0.7).astype(np.float32)
     kept = ratings[weight > 0]
     some = ratings.replace(weight=weight)
@@ -108,21 +110,21 @@ def test_rows_of_weight_0_are_no_rated_items(ratings):
     assert np.abs(weighted.user_factors_[none]).max() < 0.01  # as they were drawn
 
 
-def test_rows_of_weight_0_change_nothing(more):
-    weight = np.ones(len(more), np.float32)
-    weight[:: len(more) // 40] = 0
-    kept = more[weight > 0]
-    assert kept.users == more.users  # so that the random numbers are the same
-    assert kept.items == more.items
-    one = SVDpp(**SMALL).fit(more.replace(weight=weight))
+def test_rows_of_weight_0_change_nothing(larger_ratings):
+    weight = np.ones(len(larger_ratings), np.float32)
+    weight[:: len(larger_ratings) // 40] = 0
+    kept = larger_ratings[weight > 0]
+    assert kept.users == larger_ratings.users  # so that the random numbers are the same
+    assert kept.items == larger_ratings.items
+    one = SVDpp(**SMALL).fit(larger_ratings.replace(weight=weight))
     other = SVDpp(**SMALL).fit(kept)
     np.testing.assert_allclose(one.predict_matrix(), other.predict_matrix(), rtol=0, atol=1e-5)
 
 
-def test_last_round_may_be_smaller(more):
+def test_every_user_is_trained_whatever_the_size_of_the_last_batch(larger_ratings):
     """The last round is shorter than the others; nobody is left out."""
     for users in (1, 7, 8, 9):
-        part = more.where(f"user <= {sorted(more.users.ids)[users - 1]}")
+        part = larger_ratings.where(f"user <= {sorted(larger_ratings.users.ids)[users - 1]}")
         model = SVDpp(init_std=0.0, **SMALL).fit(part)
         assert np.all(model.user_bias_ != 0)
 
@@ -168,7 +170,7 @@ def implicit(model):
         (SVDpp(factors=4, implicit_learning_rate=1.0), True, implicit),
     ],
 )
-def test_fold_in_equals_one_ridge_regression(model, biased, rated, ratings, others):
+def test_fold_in_equals_one_ridge_regression(model, biased, rated, ratings, other_ratings):
     model.fit(ratings)
     if isinstance(model, SVDpp):
         rows = [
@@ -177,7 +179,10 @@ def test_fold_in_equals_one_ridge_regression(model, biased, rated, ratings, othe
         ]
         model.own_factors = model.user_factors_ - np.array([implicit(model)(item) for item in rows])
     before = {name: np.copy(value) for name, value in vars(model).items() if isinstance(value, np.ndarray)}
-    for new in (others, others.replace(weight=np.arange(1, len(others) + 1, dtype=np.float32) / 250)):
+    for new in (
+        other_ratings,
+        other_ratings.replace(weight=np.arange(1, len(other_ratings) + 1, dtype=np.float32) / 250),
+    ):
         folded = model.fold_in(new)
         assert type(folded) is type(model)
         assert folded.users_ is new.users
@@ -191,9 +196,9 @@ def test_fold_in_equals_one_ridge_regression(model, biased, rated, ratings, othe
 
 
 @pytest.mark.parametrize("model", [SVD(factors=8), SVDpp(factors=8)])
-def test_fold_in_of_training_users_predicts_about_the_same(model, more):
-    ((train_rows, test_rows),) = HoldOut(0.2).split(more)
-    train, test = more[train_rows], more[test_rows]
+def test_fold_in_of_training_users_predicts_about_the_same(model, larger_ratings):
+    ((train_rows, test_rows),) = HoldOut(0.2).split(larger_ratings)
+    train, test = larger_ratings[train_rows], larger_ratings[test_rows]
     model.fit(train)
     again = model.fold_in(train)
     assert rmse(test.value, again.predict(test)) < rmse(test.value, model.predict(test)) + 0.05
@@ -212,8 +217,8 @@ def test_folded_in_users_without_known_items_get_the_fallback(model, ratings):
         model.fold_in(texts)
 
 
-def test_zero_regularization_has_a_unique_solution(ratings, others):
-    folded = SVDpp(factors=30, epochs=3, regularization=0.0).fit(ratings).fold_in(others)
+def test_zero_regularization_has_a_unique_solution(ratings, other_ratings):
+    folded = SVDpp(factors=30, epochs=3, regularization=0.0).fit(ratings).fold_in(other_ratings)
     assert np.isfinite(folded.user_factors_).all()
 
 
@@ -222,14 +227,14 @@ def test_zero_regularization_has_a_unique_solution(ratings, others):
 
 @pytest.mark.peer
 @pytest.mark.dataset
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_svdpp_is_as_accurate_as_surprise():
     """Its own settings, MovieLens 100K, first fold; means over seeds, whose spread is .0018."""
     surprise = pytest.importorskip("surprise", reason='needs a peer: pip install "foretaste[peers]"')
     table = np.loadtxt(data_file("ml-100k/u.data"))
     ratings = Ratings.from_columns(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2])
-    learn, judge = next(iter(KFold(5, seed=0).split(ratings)))
-    train, test = ratings[learn], ratings[judge]
+    train_rows, test_rows = next(iter(KFold(5, seed=0).split(ratings)))
+    train, test = ratings[train_rows], ratings[test_rows]
     settings = {
         "factors": 20, "epochs": 20, "learning_rate": 0.007, "regularization": 0.02, "init_std": 0.1,
         "implicit_learning_rate": 1.0, "implicit_regularization": 0.02, "schedule": "constant",

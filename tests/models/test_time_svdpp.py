@@ -129,25 +129,27 @@ def test_unknown_user_gets_item_time_effects_only(ratings):
     np.testing.assert_allclose(both, model.mean_, rtol=0, atol=1e-6)
 
 
-def test_an_explanation_has_a_part_of_time(ratings):
+def test_contributions_have_a_time_part(ratings):
     timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, clip=False, drift="factors").fit(timed)
     user = np.r_[timed.user, -1, 0, -1].astype(np.int32)
     item = np.r_[timed.item, 0, -1, -1].astype(np.int32)
     pairs = Pairs(user, item, np.r_[timed.timestamp, 0, 0, 0])
-    told = model.contributions(pairs)
-    assert told.parts == ("mean", "user", "item", "taste", "time")
-    assert np.abs(told.values[:, 4]).max() > 0.01
-    np.testing.assert_allclose(told.values.sum(axis=1), model.predict_encoded(pairs).value, rtol=0, atol=2e-5)
+    contributions = model.contributions(pairs)
+    assert contributions.parts == ("mean", "user", "item", "taste", "time")
+    assert np.abs(contributions.values[:, 4]).max() > 0.01
+    np.testing.assert_allclose(
+        contributions.values.sum(axis=1), model.predict_encoded(pairs).value, rtol=0, atol=2e-5
+    )
 
 
-def test_timestamps_are_required(ratings):
+def test_missing_timestamps_raise(ratings):
     with pytest.raises(DataError, match="TimeSVDpp needs timestamp, and the ratings have none") as refused:
         TimeSVDpp(**SMALL).fit(ratings)
     assert refused.value.hint == "name its column when reading: timestamp=..."
 
 
-def test_time_unit_does_not_matter():
+def test_predictions_are_independent_of_the_time_unit():
     """Drift and bins follow the span of the ratings: years or minutes, from 1970 or from 2020."""
     ratings = planted_in_time("drift")
     other = ratings.replace(timestamp=(ratings.timestamp - 1_000_000_000) // 60)
@@ -171,9 +173,9 @@ def test_weight_zero_rows_have_no_time_effect():
     np.testing.assert_array_equal(model.predict(ratings), again.predict(ratings))
 
 
-def test_new_users_have_neither_sessions_nor_drift(ratings, others):
+def test_new_users_have_neither_sessions_nor_drift(ratings, other_ratings):
     timed = ratings.replace(timestamp=np.arange(len(ratings), dtype=np.int64) * 3600)
-    new = others.replace(timestamp=np.arange(len(others), dtype=np.int64) * 3600)
+    new = other_ratings.replace(timestamp=np.arange(len(other_ratings), dtype=np.int64) * 3600)
     model = TimeSVDpp(**SMALL, drift="factors", clip=False).fit(timed)
     folded = model.fold_in(new)
     assert folded.users_ is new.users
@@ -207,7 +209,7 @@ def test_too_many_bins_raise(ratings, monkeypatch):
     assert refused.value.hint == "bins=1000"
 
 
-def test_identical_timestamps_work(ratings):
+def test_identical_timestamps_give_no_drift(ratings):
     timed = ratings.replace(timestamp=np.full(len(ratings), 5, np.int64))
     model = TimeSVDpp(**SMALL, drift="factors").fit(timed)
     assert np.isfinite(model.predict(timed)).all()

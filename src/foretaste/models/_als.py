@@ -6,7 +6,7 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,10 @@ from foretaste.models.outputs import Prediction, RatingAttribution
 from foretaste.params import estimator, fitted_attribute, param, seed_param, threads_param
 from foretaste.ratings import Pairs, Ratings
 from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray, Int64Array
+
+F = TypeVar("F", bound=FactorModel)
+
+_MAX_FOLD_IN_STEPS = 1000  # of an iterative solver; mostly converges earlier
 
 
 @dataclass
@@ -242,26 +246,7 @@ class AlsBase(FactorModel):
         return AlsSolver(self.factors, self.regularization, *damping, resolve_threads(self.threads))
 
     def _fold_in(self, new: Ratings, entity: Entity) -> Self:
-        known = known_ratings(self, new, entity)
-        new_axis, fixed_axis = known.axis(entity), known.axis(entity.opposite)
-        value = self._standardize(known.value).astype(np.float32)
-        entity_factors = make_entity_factors(
-            new_axis.codes,
-            fixed_axis.codes,
-            value,
-            known.weight,
-            len(new_axis.ids),
-            self.factors,
-            self.biased,
-        )
-        fixed_factors = as_entity_factors(
-            self.entity_array(entity.opposite, "bias"),
-            self.entity_array(entity.opposite, "factors"),
-            self.biased,
-        )
-        self._make_solver().solve(entity_factors, fixed_factors, self._fold_in_solver(), 1000)
-        bias, factors = entity_factors.result(self.factors)
-        return with_new_ids(self, new, entity, bias=bias, factors=factors)
+        return fold_in_by_als(self, new, entity, self._make_solver(), self._fold_in_solver(), self.biased)
 
     def attribute_ratings(
         self, user: int, item: int, user_ratings: Ratings | None
@@ -299,3 +284,32 @@ class AlsBase(FactorModel):
         if self.user_covariance_.shape not in ((0, 0), (size, size)):
             raise ModelFileError("user_covariance_ in the file does not fit its factors")
         return self
+
+
+def fold_in_by_als(
+    model: F, new: Ratings, entity: Entity, als_solver: AlsSolver, solver: str, biased: bool = True
+) -> F:
+    """Return a model of new users (or items), solved by a half step with the opposite entity fixed.
+
+    Parameters
+    ----------
+    model : FactorModel
+    new : Ratings
+    entity : Entity
+        Which of the two is new.
+    als_solver : AlsSolver
+    solver : str
+        As in ``AlsSolver.solve``; an iterative one runs until it converges.
+    biased : bool
+        Whether biases are solved, too.
+    """
+    known = known_ratings(model, new, entity)
+    new_axis, fixed_axis = known.axis(entity), known.axis(entity.opposite)
+    value = model._standardize(known.value).astype(np.float32)
+    n, width = len(new_axis.ids), als_solver.factors
+    target = make_entity_factors(new_axis.codes, fixed_axis.codes, value, known.weight, n, width, biased)
+    fixed_bias = model.entity_array(entity.opposite, "bias")
+    fixed = as_entity_factors(fixed_bias, model.entity_array(entity.opposite, "factors"), biased)
+    als_solver.solve(target, fixed, solver, _MAX_FOLD_IN_STEPS)
+    bias, factors = target.result(width)
+    return with_new_ids(model, new, entity, bias=bias, factors=factors)

@@ -15,6 +15,7 @@ from foretaste._utils.progress import Progress, ProgressTask
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import Hint, ModelFileError
 from foretaste.ids import IdIndex
+from foretaste.models._state import are_lists
 from foretaste.models.base import Model
 from foretaste.models.bias import fit_biases
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
@@ -312,13 +313,11 @@ class KNNModel(Model):
     def set_state(self, state: dict[str, object]) -> Self:
         super().set_state(state)
         rows, columns = len(self.row_std_), len(self.entity_ids(self.column_entity))
-        known = len(self._neighbor_source().ids)
-        lists = ((self.list_start_, self.neighbor_, rows), (self.rated_start_, self.rated_, columns))
-        for start, index, size in lists:
-            well_formed = len(start) == size + 1 and start[0] == 0 and start[-1] == len(index)
-            well_formed = well_formed and known == len(self._neighbor_source().bias)
-            if not well_formed or (np.diff(start) < 0).any() or (index < 0).any() or (index >= known).any():
-                raise ModelFileError(f"the lists of {self.row_entity.plural} in the file are malformed")
+        source = self._neighbor_source()
+        known = len(source.ids)
+        well_formed = known == len(source.bias) and are_lists(self.list_start_, self.neighbor_, rows, known)
+        if not well_formed or not are_lists(self.rated_start_, self.rated_, columns, known):
+            raise ModelFileError(f"the lists of {self.row_entity.plural} in the file are malformed")
         return self
 
 

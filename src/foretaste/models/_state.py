@@ -10,6 +10,7 @@ import numpy as np
 from foretaste.errors import ModelFileError
 from foretaste.ids import IdIndex
 from foretaste.params import ParamsMixin
+from foretaste.typing import AnyArray
 
 
 def check_state(model: type[ParamsMixin], state: dict[str, Any]) -> dict[str, Any]:
@@ -47,6 +48,20 @@ def check_state(model: type[ParamsMixin], state: dict[str, Any]) -> dict[str, An
         dtype = "int" if name in integers else dtypes.get(name)
         _check_value(name, checked[name], shape, sizes, dtype)
     return checked
+
+
+def are_lists(start: AnyArray, index: AnyArray, n_lists: int, n_indices: int) -> bool:
+    """Whether offsets and the indices that they delimit are ``n_lists`` lists of indices below ``n_indices``.
+
+    Parameters
+    ----------
+    start : int array, shape (n_lists + 1,)
+    index : int array, shape (n,)
+    n_lists, n_indices : int
+    """
+    if len(start) != n_lists + 1 or start[0] != 0 or start[-1] != len(index) or (np.diff(start) < 0).any():
+        return False
+    return bool(((index >= 0) & (index < n_indices)).all())
 
 
 def _check_value(

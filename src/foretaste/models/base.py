@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._utils import memory
+from foretaste._utils.checks import check_choice
 from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.column_roles import check_finite_column
@@ -212,7 +213,7 @@ class Model(ParamsMixin, ABC):
             If the ids of ``new`` are of another type than those of the model.
         """
         self.check_fitted()
-        entity = Entity(entity)
+        entity = Entity(check_choice("entity", str(entity), ("user", "item")))
         self.check_fold_in(entity)
         return self._fold_in(new, entity)
 

@@ -14,7 +14,7 @@ from foretaste.models.fold_in import FoldInRows, fold_in_rows, with_new_ids
 from foretaste.models.outputs import LinearForm, Prediction
 from foretaste.params import estimator, fitted_attribute, param
 from foretaste.ratings import Pairs, Ratings
-from foretaste.typing import Entity, Float32Array, Float64Array, IndexArray
+from foretaste.typing import Entity, Float32Array, Float64Array
 
 
 @estimator
@@ -125,16 +125,18 @@ def fit_biases(
     user_count = group_sum(train.user, weight, len(user_bias)) + user_damping
     item_count = group_sum(train.item, weight, len(item_bias)) + item_damping
 
-    def solve(codes: IndexArray, count: Float64Array, fixed: Float64Array) -> Float64Array:
-        return safe_divide(group_sum(codes, weight * (centered - fixed), len(count)), count)
+    def solve(entity: Entity, count: Float64Array, fixed: Float64Array) -> Float64Array:
+        codes, fixed_codes = train.axis(entity).codes, train.axis(entity.opposite).codes
+        # one expression, which frees the temporary arrays at once
+        return safe_divide(group_sum(codes, weight * (centered - fixed[fixed_codes]), len(count)), count)
 
     for _ in range(epochs):
         previous = user_bias, item_bias
         if items_first:
-            item_bias = solve(train.item, item_count, user_bias[train.user])
-        user_bias = solve(train.user, user_count, item_bias[train.item])
+            item_bias = solve(Entity.ITEM, item_count, user_bias)
+        user_bias = solve(Entity.USER, user_count, item_bias)
         if not items_first:
-            item_bias = solve(train.item, item_count, user_bias[train.user])
+            item_bias = solve(Entity.ITEM, item_count, user_bias)
             shift = _optimal_shift(user_bias, item_bias, user_damping, item_damping)
             user_bias, item_bias = user_bias + shift, item_bias - shift
         max_change = max(np.abs(user_bias - previous[0]).max(), np.abs(item_bias - previous[1]).max())

@@ -12,6 +12,7 @@ from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
+from foretaste.models._state import are_lists
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, require_fitted_attr, with_new_ids
 from foretaste.models.outputs import Prediction
@@ -120,10 +121,7 @@ class KNNImputation(Model):
         start, rated = self.rated_start_, self.rated_
         if len(start) == len(rated) == 0:  # a file by an earlier version
             return self
-        well_formed = (
-            len(start) > 1 and start[0] == 0 and start[-1] == len(rated) and (np.diff(start) >= 0).all()
-        )
-        if not well_formed or (rated < 0).any() or (rated >= len(self.items_)).any():
+        if len(start) < 2 or not are_lists(start, rated, len(start) - 1, len(self.items_)):
             raise ModelFileError("the lists of rated items in the file are malformed")
         return self
 

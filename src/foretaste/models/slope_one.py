@@ -12,6 +12,7 @@ from foretaste._utils.groupby import group_mean
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import ModelFileError
+from foretaste.models._state import are_lists
 from foretaste.models.base import Model
 from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.outputs import Contributions, Prediction, RatingAttribution
@@ -156,12 +157,10 @@ class SlopeOne(Model):
 
     def set_state(self, state: dict[str, object]) -> Self:
         super().set_state(state)
-        start, items, users = self.rated_start_, len(self.items_), len(self.users_)
-        well_formed = len(start) == users + 1 and start[0] == 0 and start[-1] == len(self.rated_)
-        in_range = bool(((self.rated_ >= 0) & (self.rated_ < items)).all())
-        poles = 2 if self.scheme == "bi_polar" else 1
-        if not well_formed or (np.diff(start) < 0).any() or not in_range or (self.common_ < 0).any():
+        well_formed = are_lists(self.rated_start_, self.rated_, len(self.users_), len(self.items_))
+        if not well_formed or (self.common_ < 0).any():
             raise ModelFileError("the lists of rated items in the file are malformed")
+        poles = 2 if self.scheme == "bi_polar" else 1
         if len(self.common_) != poles:
             raise ModelFileError(f"a SlopeOne of scheme {self.scheme!r} has {poles} tables of differences")
         return self

@@ -40,7 +40,7 @@ def fit_with_task(name: str, ratings: Ratings, **params):
     return model, tasks[-1]
 
 
-def dense(ratings: Ratings, presence: float, standard: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def dense_inputs(ratings: Ratings, presence: float, standard: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Rows of items as they go in."""
     rows = np.zeros((len(ratings.items), len(ratings.users)))
     there = weight > 0
@@ -63,7 +63,7 @@ def numpy_layers(network) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return found
 
 
-def through(layers, rows: np.ndarray) -> np.ndarray:
+def forward(layers, rows: np.ndarray) -> np.ndarray:
     for k, (weight, kernel, bias) in enumerate(layers):
         rows = rows @ (weight * kernel) + bias
         if k < len(layers) - 1:
@@ -87,7 +87,7 @@ def test_step_loss_equals_its_definition(name, ratings):
     standard = (ratings.value - Bias(clip=False).fit(weighted).predict(weighted)) / weighted.mean_std()[1]
     chosen = np.array([3, 17, 4])
     errors = (
-        through(layers, dense(ratings, 2.0, standard, weight))[ratings.item, ratings.user] - standard
+        forward(layers, dense_inputs(ratings, 2.0, standard, weight))[ratings.item, ratings.user] - standard
     ) ** 2
     of_rows = (weight * errors)[np.isin(ratings.item, chosen)].sum()
     penalty = sum((w**2).sum() + extra.get("kernel_regularization", 0) * (k**2).sum() for w, k, _ in layers)
@@ -101,8 +101,8 @@ def test_step_loss_equals_its_definition(name, ratings):
 def test_factors_predict_the_same_as_the_networks(name, networks, ratings):
     model, task = fit_with_task(name, ratings, clip=False, n_ensemble=networks)
     standard = (ratings.value - Bias(clip=False).fit(ratings).predict(ratings)) / ratings.mean_std()[1]
-    rows = dense(ratings, 3.0, standard, np.ones(len(ratings)))
-    outs = [through(numpy_layers(coder), rows) for coder in task.network]
+    rows = dense_inputs(ratings, 3.0, standard, np.ones(len(ratings)))
+    outs = [forward(numpy_layers(coder), rows) for coder in task.network]
     assert len(outs) == networks
     assert all(np.abs(one - outs[0]).max() > 0.1 for one in outs[1:])
     out = np.mean(outs, axis=0).T
@@ -182,9 +182,9 @@ def test_sparse_gradients_equal_dense_gradients():
 
     def gradients(found, total):
         (weight * found).sum().add(total).backward()
-        told = found.detach(), into.grad, out_of.grad
+        result = found.detach(), into.grad, out_of.grad
         into.grad = out_of.grad = None
-        return told
+        return result
 
     hidden = torch.tanh(sparse.sparse_embedding_sum(into, cells, values))
     ours = gradients(sparse.sampled_dot(hidden, out_of, cells), 3 * sparse.squared_norm(out_of))
@@ -193,14 +193,14 @@ def test_sparse_gradients_equal_dense_gradients():
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_new_users_get_the_least_squares_decoder(ratings, others):
+def test_new_users_get_the_least_squares_decoder(ratings, other_ratings):
     model = make("AutoRec", clip=False).fit(ratings)
-    folded = model.fold_in(others)
-    assert folded.users_ == others.users
-    item = model.items_.indices_of(others.items.ids)[others.item]
+    folded = model.fold_in(other_ratings)
+    assert folded.users_ == other_ratings.users
+    item = model.items_.indices_of(other_ratings.items.ids)[other_ratings.item]
     for user in (0, 3):
-        rows = np.flatnonzero((others.user == user) & (item >= 0))
-        left = (others.value[rows] - model.mean_) / model.std_ - model.item_bias_[item[rows]]
+        rows = np.flatnonzero((other_ratings.user == user) & (item >= 0))
+        left = (other_ratings.value[rows] - model.mean_) / model.std_ - model.item_bias_[item[rows]]
         vectors = np.column_stack([np.ones(len(rows)), model.item_factors_[item[rows]]])
         ridge = np.diag([1e-3] + [1.0] * model.item_factors_.shape[1])
         wanted = np.linalg.solve(vectors.T @ vectors + ridge, vectors.T @ left)
@@ -208,7 +208,7 @@ def test_new_users_get_the_least_squares_decoder(ratings, others):
             np.r_[folded.user_bias_[user], folded.user_factors_[user]], wanted, rtol=1e-3, atol=1e-3
         )
     with pytest.raises(NotSupportedError, match='entity="user"'):
-        make("AutoRec", entity="user").fit(ratings).fold_in(others)
+        make("AutoRec", entity="user").fit(ratings).fold_in(other_ratings)
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
@@ -219,7 +219,7 @@ def test_too_little_memory_for_weights_raises(name, ratings, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["AutoRec", "SparseFC"])
-def test_beats_the_means_and_recommends_after_load(name, tmp_path):
+def test_autoencoder_beats_item_means_and_recommends_after_load(name, tmp_path):
     from foretaste import load_dataset
 
     sample = load_dataset("sample")

@@ -37,7 +37,7 @@ def item_frame(ids) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def told() -> Ratings:
+def ratings_with_features() -> Ratings:
     """Ratings that follow from the features of both sides, and hardly from who it is."""
     random = np.random.default_rng(3)
     user, item = np.nonzero(random.random((120, 60)) < 0.4)
@@ -49,10 +49,12 @@ def told() -> Ratings:
 
 
 @pytest.fixture(scope="module")
-def parts(told) -> tuple[Ratings, Ratings, Ratings, Ratings]:
+def parts(ratings_with_features) -> tuple[Ratings, Ratings, Ratings, Ratings]:
     """Training rows without the last 30 users and 15 items; rows of these users; of these items; of both."""
-    user, item = told.user >= 90, told.item >= 45
-    return tuple(told[rows] for rows in (~user & ~item, user & ~item, ~user & item, user & item))
+    user, item = ratings_with_features.user >= 90, ratings_with_features.item >= 45
+    return tuple(
+        ratings_with_features[rows] for rows in (~user & ~item, user & ~item, ~user & item, user & item)
+    )
 
 
 def test_factorization_machine_equals_the_sum_over_feature_pairs(parts):

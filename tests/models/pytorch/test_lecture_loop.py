@@ -15,7 +15,7 @@ from foretaste.metrics.rating import rmse
 from foretaste.models.pytorch import TorchMF
 
 
-def test_plain_settings_reproduce_the_lecture_loop():
+def test_vanilla_settings_reproduce_the_lecture_loop():
     """The same first factors and the same batches give the same factors, step by step."""
     ratings = planted()
     ours = TorchMF.vanilla(epochs=3, batch_size=100, seed=7, clip=False).fit(ratings)
@@ -45,8 +45,8 @@ def lecture():
 
 
 @pytest.mark.dataset
-@pytest.mark.slow
-def test_plain_settings_reproduce_the_lecture_rmse(lecture):
+@pytest.mark.nightly
+def test_vanilla_settings_reproduce_the_lecture_rmse(lecture):
     train, valid = lecture
     torch.set_num_threads(1)
     taught = Taught(train)
@@ -69,8 +69,8 @@ def test_plain_settings_reproduce_the_lecture_rmse(lecture):
 
 
 @pytest.mark.dataset
-@pytest.mark.slow
-def test_defaults_beat_the_lecture_model(lecture):
+@pytest.mark.nightly
+def test_default_settings_beat_the_lecture_model(lecture):
     """The epoch is chosen by training rows alone."""
     train, valid = lecture
     model = TorchMF().fit(train)

@@ -34,7 +34,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
 
 
-def each(loss, rows):
+def per_sample_losses(loss, rows):
     output, value = (torch.tensor(column, dtype=torch.float32) for column in zip(*rows, strict=True))
     return loss.per_sample(output, value).detach().numpy()
 
@@ -44,11 +44,11 @@ def each(loss, rows):
 def test_rating_losses_equal_their_textbook_formulas(rows, delta, quantile):
     output, value = np.array(rows, np.float64).T
     gap = np.abs(output - value)
-    np.testing.assert_allclose(each(Loss(), rows), gap**2, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(per_sample_losses(Loss(), rows), gap**2, rtol=1e-5, atol=1e-5)
     wanted = np.where(gap <= delta, gap**2 / 2, delta * (gap - delta / 2))
-    np.testing.assert_allclose(each(HuberLoss(delta), rows), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(per_sample_losses(HuberLoss(delta), rows), wanted, rtol=1e-4, atol=1e-5)
     wanted = np.where(value > output, quantile, 1 - quantile) * gap
-    np.testing.assert_allclose(each(QuantileLoss(quantile), rows), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(per_sample_losses(QuantileLoss(quantile), rows), wanted, rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=60)
@@ -58,7 +58,7 @@ def test_binary_loss_is_the_likelihood_of_exceeding_the_threshold(rows, threshol
     loss = BinaryLoss().fit_threshold(value, None, threshold)
     chance = sigmoid(output)
     wanted = -np.log(np.where(value >= threshold, chance, 1 - chance))
-    np.testing.assert_allclose(each(loss, rows), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(per_sample_losses(loss, rows), wanted, rtol=1e-4, atol=1e-5)
     means = [
         value[rows].mean() if rows.any() else value.mean() for rows in (value < threshold, value >= threshold)
     ]
@@ -85,8 +85,10 @@ def test_ordinal_loss_is_the_likelihood_of_the_level(values, outputs, weighted):
     chances = np.diff(np.c_[np.zeros(len(below)), below, np.ones(len(below))], axis=1)
     np.testing.assert_allclose(loss.probabilities(output).detach().numpy(), chances, atol=1e-5)
     for place, level in enumerate(levels):
-        told = loss.per_sample(output, torch.full_like(output, float(level))).detach().numpy()
-        np.testing.assert_allclose(told, -np.log(np.maximum(chances[:, place], 1e-30)), rtol=2e-3, atol=1e-3)
+        result = loss.per_sample(output, torch.full_like(output, float(level))).detach().numpy()
+        np.testing.assert_allclose(
+            result, -np.log(np.maximum(chances[:, place], 1e-30)), rtol=2e-3, atol=1e-3
+        )
     mean = chances @ levels
     np.testing.assert_allclose(loss.to_rating(output).detach().numpy(), mean, atol=1e-4)
     spread = np.sqrt(np.maximum(chances @ levels**2 - mean**2, 0))
@@ -130,51 +132,53 @@ def test_bpr_loss_is_the_likelihood_of_the_order():
 
 
 @pytest.fixture(scope="module")
-def many() -> Ratings:
+def dense_ratings() -> Ratings:
     return planted(users=80, items=50, rows=2400)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_quantile_loss_predicts_the_quantile(many, share):
-    model = TorchRecommender(loss="quantile", quantile=share, **QUICK).fit(many)
-    assert (many.value < model.predict(many)).mean() == pytest.approx(share, abs=0.06)
+def test_quantile_loss_predicts_the_quantile(dense_ratings, share):
+    model = TorchRecommender(loss="quantile", quantile=share, **QUICK).fit(dense_ratings)
+    assert (dense_ratings.value < model.predict(dense_ratings)).mean() == pytest.approx(share, abs=0.06)
 
 
 @pytest.mark.parametrize("loss", ["mse", "huber", "ordinal", "binary"])
-def test_every_rating_loss_recovers_the_planted_factors(many, loss):
-    model = TorchRecommender(loss=loss, **QUICK).fit(many)
-    assert model.score(many) > (0.4 if loss == "binary" else 0.8)
+def test_every_rating_loss_recovers_the_planted_factors(dense_ratings, loss):
+    model = TorchRecommender(loss=loss, **QUICK).fit(dense_ratings)
+    assert model.score(dense_ratings) > (0.4 if loss == "binary" else 0.8)
     assert model.history_["train_loss"][-1] < 0.7 * model.history_["train_loss"][0]
 
 
-def test_huber_is_robust_to_outliers(many):
-    spoilt = many.value.copy()
-    rows = np.random.default_rng(0).choice(len(many), 120, replace=False)
+def test_huber_is_robust_to_outliers(dense_ratings):
+    spoilt = dense_ratings.value.copy()
+    rows = np.random.default_rng(0).choice(len(dense_ratings), 120, replace=False)
     spoilt[rows] = 60.0
     errors = {}
     for loss in ("mse", "huber"):
-        model = TorchRecommender(loss=loss, huber_delta=0.05, **QUICK).fit(many.replace(value=spoilt))
-        clean = np.setdiff1d(np.arange(len(many)), rows)
-        errors[loss] = np.abs(model.predict(many)[clean] - many.value[clean]).mean()
+        model = TorchRecommender(loss=loss, huber_delta=0.05, **QUICK).fit(
+            dense_ratings.replace(value=spoilt)
+        )
+        clean = np.setdiff1d(np.arange(len(dense_ratings)), rows)
+        errors[loss] = np.abs(model.predict(dense_ratings)[clean] - dense_ratings.value[clean]).mean()
     assert errors["huber"] < 0.7 * errors["mse"]
 
 
-def test_ordinal_loss_estimates_its_uncertainty(many):
-    rounded = many.replace(value=np.clip(np.round(many.value), -3, 3).astype(np.float32))
+def test_ordinal_loss_estimates_its_uncertainty(dense_ratings):
+    rounded = dense_ratings.replace(value=np.clip(np.round(dense_ratings.value), -3, 3).astype(np.float32))
     model = TorchRecommender(loss="ordinal", **QUICK).fit(rounded)
-    told = model.predict_details(rounded)
-    missed = np.abs(told.value - rounded.value)
-    assert told.std is not None
-    sure = told.std <= np.median(told.std)
+    result = model.predict_details(rounded)
+    missed = np.abs(result.value - rounded.value)
+    assert result.std is not None
+    sure = result.std <= np.median(result.std)
     assert missed[sure].mean() < 0.8 * missed[~sure].mean()
 
 
-def test_binary_loss_separates_at_its_threshold(many):
+def test_binary_loss_separates_at_its_threshold(dense_ratings):
     for threshold in (-1.5, 2.5):
-        model = TorchRecommender(loss="binary", threshold=threshold, **QUICK).fit(many)
-        liked = many.value >= threshold
-        means = many.value[~liked].mean(), many.value[liked].mean()
-        predicted = model.predict(many)
+        model = TorchRecommender(loss="binary", threshold=threshold, **QUICK).fit(dense_ratings)
+        liked = dense_ratings.value >= threshold
+        means = dense_ratings.value[~liked].mean(), dense_ratings.value[liked].mean()
+        predicted = model.predict(dense_ratings)
         assert predicted.min() >= means[0] - 1e-3
         assert predicted.max() <= means[1] + 1e-3
         assert ((predicted > np.mean(means)) == liked).mean() > 0.9
@@ -184,10 +188,10 @@ def test_binary_loss_separates_at_its_threshold(many):
     ("loss", "threshold", "words"),
     [("bpr", 9.0, "no rating is"), ("binary", 9.0, "no rating is"), ("binary", -9.0, "all ratings are")],
 )
-def test_threshold_with_a_single_class_raises(many, loss, threshold, words):
+def test_threshold_with_a_single_class_raises(dense_ratings, loss, threshold, words):
     with pytest.raises(InvalidParameterError, match=f"threshold={threshold:g}: {words} at least that"):
-        TorchRecommender(loss=loss, threshold=threshold, **QUICK).fit(many)
-    TorchRecommender(loss="mse", threshold=threshold, **QUICK | {"epochs": 1}).fit(many)
+        TorchRecommender(loss=loss, threshold=threshold, **QUICK).fit(dense_ratings)
+    TorchRecommender(loss="mse", threshold=threshold, **QUICK | {"epochs": 1}).fit(dense_ratings)
 
 
 def test_bpr_ranks_liked_items_first():
@@ -206,27 +210,27 @@ def test_bpr_ranks_liked_items_first():
     assert np.abs(scores[~np.isnan(matrix)].mean() - np.nanmean(matrix)) < 0.3
 
 
-def test_custom_loss_receives_rating_units(many):
+def test_custom_loss_receives_rating_units(dense_ratings):
     seen = []
 
     def loss(predicted, rating):
         seen.append((float(rating.min()), float(rating.max())))
         return (predicted - rating).abs()
 
-    model = TorchRecommender(loss=loss, **QUICK).fit(many)
-    assert min(low for low, _ in seen) == pytest.approx(many.value.min(), abs=1e-4)
-    assert max(high for _, high in seen) == pytest.approx(many.value.max(), abs=1e-4)
-    wrong = np.abs(model.set_params(clip=False).predict(many) - many.value).mean()
+    model = TorchRecommender(loss=loss, **QUICK).fit(dense_ratings)
+    assert min(low for low, _ in seen) == pytest.approx(dense_ratings.value.min(), abs=1e-4)
+    assert max(high for _, high in seen) == pytest.approx(dense_ratings.value.max(), abs=1e-4)
+    wrong = np.abs(model.set_params(clip=False).predict(dense_ratings) - dense_ratings.value).mean()
     assert model.history_["train_loss"][-1] == pytest.approx(wrong, abs=1e-3)
-    means = TorchRecommender(loss=lambda p, r: ((p - r) ** 2).mean(), **QUICK).fit(many)
-    rows = TorchRecommender(loss=lambda p, r: (p - r) ** 2, **QUICK).fit(many)
-    np.testing.assert_allclose(means.predict(many), rows.predict(many), atol=1e-4)
+    means = TorchRecommender(loss=lambda p, r: ((p - r) ** 2).mean(), **QUICK).fit(dense_ratings)
+    rows = TorchRecommender(loss=lambda p, r: (p - r) ** 2, **QUICK).fit(dense_ratings)
+    np.testing.assert_allclose(means.predict(dense_ratings), rows.predict(dense_ratings), atol=1e-4)
 
 
 @pytest.mark.parametrize("wrong", [lambda p, r: 1.0, lambda p, r: (p - r)[:, None], lambda p, r: (p - r)[:3]])
-def test_loss_of_the_wrong_shape_raises(many, wrong):
+def test_loss_of_the_wrong_shape_raises(dense_ratings, wrong):
     with pytest.raises(InvalidParameterError, match="it must return one number per rating"):
-        TorchRecommender(loss=wrong, **QUICK).fit(many)
+        TorchRecommender(loss=wrong, **QUICK).fit(dense_ratings)
 
 
 def test_custom_loss_of_a_wrong_type_raises():

@@ -8,13 +8,12 @@ from __future__ import annotations
 import needs_torch  # noqa: F401 - skips where torch is missing
 import numpy as np
 import pytest
-import quality  # noqa: F401 - puts the benchmarks, which are no part of the package, on the path
 from real_data import data_file
 
 from foretaste import Bias, Ratings, rmse
 from foretaste.models import MODELS
 
-pytestmark = [pytest.mark.dataset, pytest.mark.slow]
+pytestmark = [pytest.mark.dataset, pytest.mark.nightly]
 
 USERS = 1000
 
@@ -50,13 +49,13 @@ def test_autoencoders_beat_biases(name, bound, benchmark, some):
 
 @pytest.mark.parametrize("name", ["FactorizationMachine", "NeuralMF"])
 def test_features_improve_predictions_for_new_items(name, benchmark, some):
-    told = some.with_features(users=benchmark.user_frame(), items=benchmark.item_frame())
-    parts = benchmark.cold_parts(told, 1)
-    train = told[parts["train"]]
+    with_features = some.with_features(users=benchmark.user_frame(), items=benchmark.item_frame())
+    parts = benchmark.cold_parts(with_features, 1)
+    train = with_features[parts["train"]]
     model = MODELS[name](epochs=8, validation_fraction=0.0).fit(train)
     biases = Bias().fit(train)
     for part, gain in (("new users", 0.003), ("new items", 0.05)):  # measured: .006 and .074 at least
-        test = told[parts[part]]
+        test = with_features[parts[part]]
         ours, theirs = (rmse(test.value, one.predict(test)) for one in (model, biases))
         print(f"{name}, {part}: RMSE {ours:.4f}, by biases {theirs:.4f}")
         assert ours <= theirs - gain

@@ -47,31 +47,33 @@ def test_folded_in_users_are_predicted_about_as_well_as_trained_ones(model, rati
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_user_without_usable_ratings_gets_the_fallback(model, ratings, others, side):
+def test_user_without_usable_ratings_gets_the_fallback(model, ratings, other_ratings, side):
     """Their ratings are of items (or by users) that the model does not know, or weigh nothing."""
-    weight = np.ones(len(others), np.float32)
-    weight[getattr(others, side) == 2] = 0
-    folded = fold_in(model, **{f"{side}s": others.replace(weight=weight)})
+    weight = np.ones(len(other_ratings), np.float32)
+    weight[getattr(other_ratings, side) == 2] = 0
+    folded = fold_in(model, **{f"{side}s": other_ratings.replace(weight=weight)})
     one = getattr(folded, f"{side}s_").ids[2]
     other = getattr(model, "items_" if side == "user" else "users_").ids[4]
     pair, unknown = ((one, other), (-7, other)) if side == "user" else ((other, one), (other, -7))
     assert folded.predict([pair]) == pytest.approx(model.predict([unknown]), abs=1e-5)
-    told = explain(folded, *pair)
-    assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=1e-5)
+    explanation = explain(folded, *pair)
+    assert sum(part.value for part in explanation.parts) == pytest.approx(explanation.prediction, abs=1e-5)
 
 
-def test_attributions_sum_to_the_factor_part(model, others):
-    folded, said = fold_in(model, users=others), 0
+def test_attributions_sum_to_the_factor_part(model, other_ratings):
+    folded, n_explained = fold_in(model, users=other_ratings), 0
     for user in folded.users_.ids[::5].tolist():
         for item in folded.items_.ids[::7].tolist():
-            told = explain(folded, user, item, ratings=others)
-            if not told.reasons:
-                assert "no ratings of known items" in told.note
+            explanation = explain(folded, user, item, ratings=other_ratings)
+            if not explanation.reasons:
+                assert "no ratings of known items" in explanation.note
                 continue
-            taste = next(part.value for part in told.parts if part.name == "taste")
-            assert sum(reason.contribution for reason in told.reasons) == pytest.approx(taste, abs=1e-4)
-            said += 1
-    assert said > 20
+            taste = next(part.value for part in explanation.parts if part.name == "taste")
+            assert sum(reason.contribution for reason in explanation.reasons) == pytest.approx(
+                taste, abs=1e-4
+            )
+            n_explained += 1
+    assert n_explained > 20
 
 
 def test_question_gains_use_the_error_of_the_selected_epoch(ratings):

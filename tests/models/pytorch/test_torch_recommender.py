@@ -82,12 +82,12 @@ def test_regularizer_reduces_what_it_penalizes(ratings):
 def test_unknown_id_gets_the_damped_mean_of_the_known_one(ratings, fitted):
     mean = ratings.value.mean(dtype=np.float64)
     user, item = ratings.users.ids[3], ratings.items.ids[5]
-    told = fitted.predict_details([(-1, item), (user, -1), (-1, -1)])
-    assert told.fallback.tolist() == [1, 2, 3]
+    details = fitted.predict_details([(-1, item), (user, -1), (-1, -1)])
+    assert details.fallback.tolist() == [1, 2, 3]
     wanted = []
     for rows in (ratings.item == 5, ratings.user == 3):
         wanted.append(mean + (ratings.value[rows] - mean).sum() / (rows.sum() + 5))
-    np.testing.assert_allclose(told.value, [*wanted, mean], atol=1e-4)
+    np.testing.assert_allclose(details.value, [*wanted, mean], atol=1e-4)
 
 
 # Keeping -------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_memory_estimate_grows_with_ratings_and_is_checked_first(monkeypatch):
         TorchMF(factors=2, epochs=1).fit(ratings)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_peak_memory_stays_below_the_estimate(tmp_path):
     """In a process of its own: this one may hold memory that it has used before."""
     data.save_columns(data.generate_ratings(2000, 1000, 1_000_000), tmp_path)

@@ -27,7 +27,7 @@ from foretaste.models.pytorch._trainer import (
 SMALL = {"factors": 4, "epochs": 6, "batch_size": 64, "learning_rate": 0.02}
 
 
-class Scripted(TrainingTask):
+class ScriptedTask(TrainingTask):
     """One weight that each epoch moves by one; what it is worth stands in a list."""
 
     def __init__(self, worth, size=10):
@@ -48,8 +48,8 @@ class Scripted(TrainingTask):
         return EpochMetrics(1.0, 1.0, self.worth[epoch - 1], self.worth[epoch - 1])
 
 
-def learned(worth, epochs=10, patience=2, batch=10, **plan):
-    learning = Scripted(worth)
+def train_scripted(worth, epochs=10, patience=2, batch=10, **plan):
+    learning = ScriptedTask(worth)
     optimizer = torch.optim.SGD(learning.network.parameters(), lr=1.0)
     settings = {"schedule": "constant", "learning_rate": 1.0, "schedule_epochs": epochs} | plan
     state = TrainState(optimizer, torch.Generator().manual_seed(0))
@@ -59,7 +59,7 @@ def learned(worth, epochs=10, patience=2, batch=10, **plan):
 
 
 def test_early_stopping_restores_the_best_weights():
-    learning, history = learned([5.0, 3.0, 4.0, 2.0, 2.5, 2.2, 1.0])
+    learning, history = train_scripted([5.0, 3.0, 4.0, 2.0, 2.5, 2.2, 1.0])
     assert len(history.metrics) == 6
     assert history.best == 3
     assert learning.network.weight.item() == 4.0  # of the fourth epoch
@@ -67,12 +67,12 @@ def test_early_stopping_restores_the_best_weights():
 
 
 def test_without_validation_rows_the_last_weights_are_returned():
-    learning, history = learned([math.nan] * 4, epochs=4)
+    learning, history = train_scripted([math.nan] * 4, epochs=4)
     assert (len(history.metrics), history.best, learning.network.weight.item()) == (4, 3, 4.0)
 
 
 def test_each_epoch_shuffles_all_examples():
-    learning, _ = learned([math.nan] * 2, epochs=2, batch=4, learning_rate=0.25)
+    learning, _ = train_scripted([math.nan] * 2, epochs=2, batch=4, learning_rate=0.25)
     epochs = [[*chain(*learning.seen[:3])], [*chain(*learning.seen[3:])]]
     assert [len(batch) for batch in learning.seen] == [4, 4, 2, 4, 4, 2]
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
@@ -82,7 +82,7 @@ def test_each_epoch_shuffles_all_examples():
 
 @pytest.mark.parametrize(("schedule", "wanted"), [("constant", 4.0), ("linear", 2.5), ("cosine", 2.5)])
 def test_learning_rate_follows_the_schedule(schedule, wanted):
-    learning = Scripted([math.nan] * 9)
+    learning = ScriptedTask([math.nan] * 9)
     learning.evaluate = lambda: EpochMetrics(1.0, 1.0)
     state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=9.0), torch.Generator())
     train_network(
@@ -141,7 +141,7 @@ def test_refit_trains_on_all_rows_for_the_best_epoch_count(ratings):
 
 
 def test_infinite_validation_loss_raises():
-    learning = Scripted([1.0, 2.0, 3.0])
+    learning = ScriptedTask([1.0, 2.0, 3.0])
     learning.evaluate = lambda: EpochMetrics(1.0, 1.0, math.nan, 1.0)
     state = TrainState(torch.optim.SGD(learning.network.parameters(), lr=1.0), torch.Generator())
     plan = TrainConfig(
@@ -279,7 +279,9 @@ class Dropping(torch.nn.Module):
         return torch.nn.functional.dropout((self.user(user) * self.item(item)).sum(1), 0.3, self.training)
 
 
-@pytest.mark.parametrize("stop", [1, 4, 8])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(1, marks=pytest.mark.nightly), 4, pytest.param(8, marks=pytest.mark.nightly)]
+)
 @pytest.mark.parametrize("kind", ["factors", "dropout", "ordinal", "ranked", "rows"])
 def test_resumed_training_gives_the_same_bits(ratings, tmp_path, stop, kind):
     settings = SMALL | {"patience": 6, "validation_fraction": 0.2, "schedule": "linear"}
@@ -308,14 +310,14 @@ def test_resumed_training_gives_the_same_bits(ratings, tmp_path, stop, kind):
     assert not file.exists()  # it is over
 
 
-def test_checkpoint_of_another_fit_raises(ratings, others, tmp_path):
+def test_checkpoint_of_another_fit_raises(ratings, other_ratings, tmp_path):
     file = tmp_path / "learning.checkpoint"
     with pytest.raises(KeyboardInterrupt):
         TorchMF(**SMALL).fit(ratings, checkpoint=file, progress=_Recorded(stop_after=2))
     kept = file.read_bytes()
     for model, given, words in (
         (TorchMF(**SMALL | {"factors": 5}), ratings, "of other parameters"),
-        (TorchMF(**SMALL), others, "of other ratings"),
+        (TorchMF(**SMALL), other_ratings, "of other ratings"),
         (TorchMF(**SMALL), ratings[np.arange(len(ratings))[::-1]], "of other rows"),
         (TorchRecommender(**SMALL), ratings, "of other model"),
     ):

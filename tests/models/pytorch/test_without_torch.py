@@ -26,7 +26,7 @@ INSTALL = 'pip install "foretaste[torch]"'
 
 
 @pytest.fixture
-def absent(monkeypatch):
+def without_torch(monkeypatch):
     """Make ``import torch`` fail, whether it is installed or not."""
     for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
         monkeypatch.delitem(sys.modules, name)
@@ -56,7 +56,7 @@ def kept(ratings, tmp_path):
     return tmp_path / "mf.foretaste"
 
 
-def test_model_names_resolve_and_fit_says_what_to_install(ratings, absent):
+def test_model_names_resolve_and_fit_says_what_to_install(ratings, without_torch):
     for name in ("TorchMF", "torch-mf", "TorchRecommender"):
         for ask in (
             lambda name=name: compare(ratings, ["Bias", name]),
@@ -72,7 +72,7 @@ def test_model_names_resolve_and_fit_says_what_to_install(ratings, absent):
         assert not hasattr(model, "users_")
 
 
-def test_command_line_exits_with_code_5(ratings, absent, tmp_path, monkeypatch):
+def test_command_line_exits_with_code_5(ratings, without_torch, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for words in (
         ["fit", "TorchMF", "sample", "-o", "m.foretaste"],
@@ -87,7 +87,7 @@ def test_command_line_exits_with_code_5(ratings, absent, tmp_path, monkeypatch):
         assert json.loads(done.stdout)["error"]["code"] == "missing_extra"
 
 
-def test_models_list_shows_the_required_extra(absent):
+def test_models_list_shows_the_required_extra(without_torch):
     done = CliRunner().invoke(cli, ["models", "TorchMF"], prog_name="foretaste")
     assert INSTALL in done.output
     assert "user_bias_regularization" in done.output
@@ -100,7 +100,7 @@ def test_models_list_shows_the_required_extra(absent):
     assert "--module" not in helped  # that is code
 
 
-def test_saved_matrix_factorization_predicts_without_torch(ratings, kept, absent):
+def test_saved_matrix_factorization_predicts_without_torch(ratings, kept, without_torch):
     model = load(kept)
     user, item = ratings.user[:50], ratings.item[:50]
     wanted = (
@@ -116,7 +116,7 @@ def test_saved_matrix_factorization_predicts_without_torch(ratings, kept, absent
 
 
 @pytest.mark.parametrize("side", ["user", "item"])
-def test_fold_in_works_without_torch(ratings, kept, absent, side):
+def test_fold_in_works_without_torch(ratings, kept, without_torch, side):
     """Bias and factors of a new one make the sum smaller than any others near them do."""
     model = load(kept).set_params(clip=False)
     other = "item" if side == "user" else "user"
@@ -191,7 +191,7 @@ def test_importing_the_classes_does_not_import_torch():
     assert done.stdout.strip() == "False"
 
 
-def test_loading_a_torch_file_names_the_extra(absent, tmp_path, ratings):
+def test_loading_a_torch_file_names_the_extra(without_torch, tmp_path, ratings):
     from foretaste.models.pytorch._network_model import TorchNetworkModel
 
     model = TorchRecommender()

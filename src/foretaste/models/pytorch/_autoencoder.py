@@ -10,9 +10,8 @@ import numpy as np
 from foretaste._utils import memory
 from foretaste._utils.progress import Progress
 from foretaste._utils.threads import resolve_threads
-from foretaste.models._als import AlsSolver, as_entity_factors, make_entity_factors
+from foretaste.models._als import AlsSolver, fold_in_by_als
 from foretaste.models._sgd import schedule_param
-from foretaste.models.fold_in import known_ratings, with_new_ids
 from foretaste.models.pytorch._base import LinearTorchModel, TrainValidRows, to_numpy
 from foretaste.models.pytorch._trainer import TrainingTask
 from foretaste.params import estimator, param
@@ -145,19 +144,9 @@ class AutoencoderModel(LinearTorchModel):
 
     def _fold_in_users(self, new: Ratings) -> Self:
         """Return a model of new users: their decoder weights by ridge regression on fixed item factors."""
-        known = known_ratings(self, new)
-        standardized = self._standardize(known.value).astype(np.float32)
-        ridge = max(self.regularization, 1e-3)
-        width = self.item_factors_.shape[1]
-        users = make_entity_factors(
-            known.user, known.item, standardized, known.weight, len(new.users), width,
-            True,
-        )  # fmt: skip
-        items = as_entity_factors(self.item_bias_, self.item_factors_, True)
-        solver = AlsSolver(width, 0.0, ridge, 0.0, 1e-3, resolve_threads(self.threads))
-        solver.solve(users, items, "cholesky", 1)
-        bias, factors = users.result(width)
-        return with_new_ids(self, new, Entity.USER, bias=bias, factors=factors)
+        ridge, width = max(self.regularization, 1e-3), self.item_factors_.shape[1]
+        als_solver = AlsSolver(width, 0.0, ridge, 0.0, 1e-3, resolve_threads(self.threads))
+        return fold_in_by_als(self, new, Entity.USER, als_solver, "cholesky")
 
 
 def _center_vectors(

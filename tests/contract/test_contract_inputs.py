@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 from contract_table import (
     FRAMES,
-    assert_same_learned,
+    assert_same_state,
     each_model,
     every_pair,
     frame_of,
     make,
     pairs_of,
-    plain_input,
     same_bits,
+    unvalidated_pairs,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,17 +29,17 @@ def test_fit_accepts_every_input_form_alike(name, ratings):
     model = make(name).fit(ratings)
     if not model.requires:  # bare pairs carry nothing but ids
         pairs, bare = pairs_of(ratings), make(name).fit(ratings.replace(timestamp=None))
-        assert_same_learned(make(name).fit(pairs, ratings.value), bare)
-        assert_same_learned(make(name).fit([tuple(p) for p in pairs.tolist()], ratings.value.tolist()), bare)
+        assert_same_state(make(name).fit(pairs, ratings.value), bare)
+        assert_same_state(make(name).fit([tuple(p) for p in pairs.tolist()], ratings.value.tolist()), bare)
     for kind in FRAMES:
-        assert_same_learned(make(name).fit(frame_of(kind, ratings, value=True)), model)
-        assert_same_learned(make(name).fit(frame_of(kind, ratings), ratings.value), model)
+        assert_same_state(make(name).fit(frame_of(kind, ratings, value=True)), model)
+        assert_same_state(make(name).fit(frame_of(kind, ratings), ratings.value), model)
 
 
 @each_model()
-def test_predict_accepts_every_input_form_alike(name, ratings, others):
+def test_predict_accepts_every_input_form_alike(name, ratings, other_ratings):
     model = make(name).fit(ratings)
-    for asked in (ratings, others):
+    for asked in (ratings, other_ratings):
         pairs = pairs_of(asked)
         for rows in (asked, asked.replace(timestamp=None)):
             value = model.predict(rows)
@@ -61,8 +61,8 @@ def test_slice_fits_like_its_pairs(name, ratings, rows, shuffle):
     rows = np.array(rows)
     pairs, part = pairs_of(ratings)[rows], ratings[rows]
     part = part if MODELS[name].requires else part.replace(timestamp=None)
-    sliced, anew = make(name).fit(part), make(name).fit(plain_input(name, part), part.value)
-    assert_same_learned(sliced, anew)
+    sliced, anew = make(name).fit(part), make(name).fit(unvalidated_pairs(name, part), part.value)
+    assert_same_state(sliced, anew)
     asked = every_pair(ratings)
     one, other = sliced.predict_details(asked), anew.predict_details(asked)
     assert same_bits(one.value, other.value)
@@ -72,9 +72,9 @@ def test_slice_fits_like_its_pairs(name, ratings, rows, shuffle):
 
 
 @each_model()
-def test_predict_matrix_equals_predict_on_all_pairs(name, ratings, others):
+def test_predict_matrix_equals_predict_on_all_pairs(name, ratings, other_ratings):
     model = make(name).fit(ratings)
-    for users, items in ((None, None), (others.users, others.items)):
+    for users, items in ((None, None), (other_ratings.users, other_ratings.items)):
         rows, columns = (users or ratings.users).ids, (items or ratings.items).ids
         pairs = np.column_stack([np.repeat(rows, len(columns)), np.tile(columns, len(rows))])
         assert same_bits(
