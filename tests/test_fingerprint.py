@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foretaste import fingerprint as room
 from foretaste.fingerprint import fingerprint
 from foretaste.models import GlobalMean
 from foretaste.ratings import Ratings
@@ -73,11 +72,9 @@ def test_declared_scale_does_not_change_the_fingerprint(ratings):
     assert fingerprint(ratings.replace(scale=(-10.0, 10.0))) == fingerprint(ratings)
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 900, 901])
-def test_chunked_rows_give_the_same_fingerprint(ratings, monkeypatch, chunk):
-    whole = fingerprint(ratings)
-    monkeypatch.setattr(room, "_CHUNK", chunk)
-    assert fingerprint(ratings) == whole
+@pytest.mark.parametrize("block_rows", [1, 7, 900, 901])
+def test_rows_per_block_do_not_change_the_fingerprint(ratings, block_rows):
+    assert fingerprint(ratings, block_rows=block_rows) == fingerprint(ratings)
 
 
 def test_fingerprint_is_stable_across_versions():

@@ -12,11 +12,10 @@ from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.typing import Float32Array, UInt64Array
 
-_CHUNK = 1 << 15  # rows per block, so that the working arrays fit into the cache
 _MULTIPLIER_1, _MULTIPLIER_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def fingerprint(ratings: Ratings) -> str:
+def fingerprint(ratings: Ratings, *, block_rows: int = 1 << 15) -> str:
     """Return a fingerprint of the ratings: users, items, values, weights and timestamps.
 
     Equal sets of rows have equal fingerprints in any order; different ones collide with probability 2**-64.
@@ -26,6 +25,8 @@ def fingerprint(ratings: Ratings) -> str:
     ----------
     ratings : Ratings
         The declared scale and the features are ignored.
+    block_rows : int
+        Rows hashed at a time; does not change the result. The default fits into the cache.
 
     Returns
     -------
@@ -40,18 +41,20 @@ def fingerprint(ratings: Ratings) -> str:
     """
     digest = hashlib.sha256(b"foretaste ratings 1")
     has_columns = (ratings.weight is not None, ratings.timestamp is not None)
-    digest.update(np.array([len(ratings), *has_columns, *_sum_row_hashes(ratings)], "<u8").tobytes())
+    digest.update(
+        np.array([len(ratings), *has_columns, *_sum_row_hashes(ratings, block_rows)], "<u8").tobytes()
+    )
     for index in (ratings.users, ratings.items):
         _update_with_ids(digest, index)
     return digest.hexdigest()[:32]
 
 
-def _sum_row_hashes(ratings: Ratings) -> UInt64Array:
+def _sum_row_hashes(ratings: Ratings, block_rows: int) -> UInt64Array:
     """Return the two sums of row hashes, modulo 2**64."""
     sums = np.zeros(2, np.uint64)
     with np.errstate(over="ignore"):
-        for start in range(0, len(ratings), _CHUNK):
-            rows = slice(start, start + _CHUNK)
+        for start in range(0, len(ratings), block_rows):
+            rows = slice(start, start + block_rows)
             hashes = ratings.user[rows].astype(np.uint64)
             hashes <<= np.uint64(32)
             hashes |= ratings.item[rows].astype(np.uint64)

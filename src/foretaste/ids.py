@@ -16,7 +16,7 @@ import numpy as np
 from foretaste._native import IdEncoder
 from foretaste._utils.threads import resolve_threads
 from foretaste.errors import DataError, NotFoundError, did_you_mean, to_python
-from foretaste.typing import AnyArray, IdArray, IndexArray, Int64Array
+from foretaste.typing import AnyArray, BoolArray, IdArray, IndexArray, Int64Array
 
 UNKNOWN = np.int32(-1)
 
@@ -40,11 +40,8 @@ class EncodedIds:
 
     def __getitem__(self, rows: AnyArray) -> EncodedIds:
         """Return a subset of rows, with only the ids that occur in them."""
-        codes = self.codes[rows]
-        present = np.zeros(len(self.index), dtype=bool)
-        present[codes] = True
-        positions = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        return EncodedIds(self.index.take_ids(present), positions[codes])
+        index, codes, _ = self.index.compact(self.codes[rows])
+        return EncodedIds(index, codes)
 
     def decode(self) -> IdArray:
         """Return the id of each row."""
@@ -215,6 +212,25 @@ class IdIndex:
     def take_ids(self, selection: AnyArray) -> IdIndex:
         """Return the index of a subset of ids, selected by a mask or by increasing positions."""
         return IdIndex(self.ids[selection])
+
+    def compact(self, codes: IndexArray) -> tuple[IdIndex, IndexArray, BoolArray]:
+        """Drop the ids that do not occur in ``codes``, and renumber the rest.
+
+        Returns
+        -------
+        index : IdIndex
+            The ids that occur; this index itself if all do.
+        codes : int32 array, shape (n,)
+            The index of each row's id in the new ``index``.
+        present : bool array, shape (ids,)
+            Which ids of this index occur.
+        """
+        present = np.zeros(len(self), dtype=bool)
+        present[codes] = True
+        if present.all():
+            return self, codes, present
+        positions = np.cumsum(present, dtype=np.int32) - np.int32(1)
+        return self.take_ids(present), positions[codes], present
 
 
 def is_text_series(values: Any) -> bool:

@@ -13,7 +13,7 @@ from foretaste.column_roles import filter_rows
 from foretaste.errors import InvalidParameterError
 from foretaste.features import FeatureTable
 from foretaste.ids import IdIndex
-from foretaste.typing import AnyArray, BoolArray, Entity, Float32Array, IdArray, IndexArray, Int64Array
+from foretaste.typing import AnyArray, Entity, Float32Array, IdArray, IndexArray, Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +152,8 @@ class Interactions(Pairs):
         rows = rows if isinstance(rows, slice) else np.asarray(rows)
         if not isinstance(rows, slice) and len(rows) == 0:
             rows = np.empty(0, np.int64)
-        users, user, user_mask = _drop_unused_ids(self.users, self.user[rows])
-        items, item, item_mask = _drop_unused_ids(self.items, self.item[rows])
+        users, user, user_mask = self.users.compact(self.user[rows])
+        items, item, item_mask = self.items.compact(self.item[rows])
         return self.replace(
             user=user,
             item=item,
@@ -275,13 +275,3 @@ class Interactions(Pairs):
 
 def _take(column: AnyArray | None, rows: Any) -> AnyArray | None:
     return None if column is None else column[rows]
-
-
-def _drop_unused_ids(index: IdIndex, codes: IndexArray) -> tuple[IdIndex, IndexArray, BoolArray]:
-    """Drop the ids that do not occur, and renumber the rest."""
-    present = np.zeros(len(index), dtype=bool)
-    present[codes] = True
-    if present.all():
-        return index, codes, present
-    positions = np.cumsum(present, dtype=np.int32) - np.int32(1)
-    return index.take_ids(present), positions[codes], present

@@ -22,16 +22,6 @@ from foretaste.typing import AnyArray, Float64Array, IntpArray
 METRICS = ("cosine", "pearson", "adjusted_cosine")
 
 
-def check_metric(metric: str) -> None:
-    """Raise on an unknown similarity metric.
-
-    Raises
-    ------
-    InvalidParameterError
-    """
-    check_choice("metric", metric, METRICS)
-
-
 def similarities(matrix: Any, row: int, metric: str = "cosine") -> Float64Array:
     r"""Return the similarity of one row to every row.
 
@@ -62,7 +52,7 @@ def similarities(matrix: Any, row: int, metric: str = "cosine") -> Float64Array:
     InvalidParameterError
         If there is no such metric.
     """
-    check_metric(metric)
+    check_choice("metric", metric, METRICS)
     products, squares = (_dense_products if isinstance(matrix, np.ndarray) else _sparse_products)(
         matrix, row, metric
     )

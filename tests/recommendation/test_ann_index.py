@@ -123,8 +123,8 @@ def test_recall_on_real_ratings():
     assert index.candidates_ <= 400  # of 3,706
 
 
+@pytest.mark.nightly
 @pytest.mark.peer
-@pytest.mark.slow
 def test_recall_of_three_hundred_thousand_items():
     pytest.importorskip("faiss", reason='needs pip install "foretaste[index]"')
     index = ItemIndex(with_many_items(300_000, 64), threads=1)

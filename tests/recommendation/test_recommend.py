@@ -25,7 +25,8 @@ from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.models import SVD, Bias, ItemMean, KNNImputation, UserMean
 from foretaste.ratings import Pairs, Ratings
-from foretaste.recommendation import Recommendations, recommend, topk
+from foretaste.recommendation import Recommendations, recommend
+from foretaste.recommendation.topk import TopKRanker
 
 
 def sorted_in_full(model, users, n, exclude=None, candidates=None):
@@ -34,7 +35,8 @@ def sorted_in_full(model, users, n, exclude=None, candidates=None):
     places, user = model.items_.indices_of(items), model.users_.indices_of(np.asarray(users))
     found = []
     for id_, place in zip(users, user, strict=True):
-        score = model._predict(Pairs(np.full(len(items), place, np.int32), places)).value
+        pairs = Pairs(np.full(len(items), place, np.int32), places)
+        score = model.predict_encoded(pairs, clip=False).value
         order = np.lexsort((places, -score))
         seen = set() if exclude is None else set(exclude.item_ids[exclude.user_ids == id_].tolist())
         order = [k for k in order if items[k] not in seen][:n]
@@ -72,7 +74,7 @@ class Constant(SVD):
         p, q = self.user_factors_[pairs.user], self.item_factors_[pairs.item]
         return self._make_prediction(pairs, self.mean_ + self.item_bias_[pairs.item] + (p * q).sum(axis=1))
 
-    def _linear(self):
+    def as_linear(self):
         linear = super().as_linear()
         none = np.zeros_like(self.user_bias_)
         return dataclasses.replace(
@@ -114,7 +116,7 @@ class Rough(SVD):
 
     off: float = 0.0
 
-    def _linear(self):
+    def as_linear(self):
         linear = super().as_linear()
         noise = np.random.default_rng(3).normal(0, self.off, len(self.items_))
         return dataclasses.replace(linear, item_bias=(linear.item_bias + noise).astype(np.float32))
@@ -146,38 +148,44 @@ def test_items_that_differ_by_rounding_are_ranked_exactly(seed, factors, apart):
     assert lists(recommend(plain, n=3)) == sorted_in_full(plain, ratings.users.ids, 3)
 
 
-def test_factor_models_do_not_predict_every_pair(more, fitted, monkeypatch):
-    monkeypatch.setattr(topk.TopKRanker, "_rank_all", None)
-    recommend(fitted["SVD"], n=10, exclude=more)
-    recommend(fitted["Bias"], n=10, exclude=more)
-    with pytest.raises(TypeError):
-        recommend(fitted["KNNImputation"], n=10)
+def counting(model):
+    """Return a fitted model that appends the number of pairs of each prediction to its ``sizes``."""
+    base = type(model)
+
+    class CountingModel(base):
+        def _predict(self, pairs):
+            self.sizes.append(len(pairs))
+            return base._predict(self, pairs)
+
+    counted = CountingModel(**model.get_params(deep=False)).set_state(model.get_state())
+    counted.sizes = []
+    return counted
 
 
-def test_candidates_grow_until_the_ranking_is_certain(monkeypatch):
-    model, _ = tied(0, 6, 60, 1)
-    model.item_bias_[:], model.item_factors_[:] = 0, 1  # all items are the same
-    asked = []
-    of_few, of_all = topk.TopKRanker._rank_candidates, topk.TopKRanker._rank_all
-    monkeypatch.setattr(topk.TopKRanker, "_rank_candidates", lambda *a: (asked.append(a[-1]), of_few(*a))[1])
-    monkeypatch.setattr(topk.TopKRanker, "_rank_all", lambda *a: (asked.append("all"), of_all(*a))[1])
+@pytest.mark.parametrize("name", ["SVD", "Bias"])
+def test_factor_models_do_not_predict_every_pair(more, fitted, name):
+    model = counting(fitted[name])
+    recommend(model, n=10, exclude=more)
+    assert sum(model.sizes) < 0.25 * len(more.users) * len(more.items)
+
+
+def test_candidates_grow_until_the_ranking_is_certain():
+    plain, _ = tied(0, 6, 60, 1)
+    plain.item_bias_[:], plain.item_factors_[:] = 0, 1  # all items are the same
+    model = counting(plain)
     found = recommend(model, n=2)
-    assert asked == [6, 48, "all"]
+    assert model.sizes == [6 * 6, 6 * 48, 6 * 60]  # candidates of 6 users: few, more, all
     assert found.ids.tolist() == model.items_.ids[:2].tolist() * 6
 
 
-def test_models_without_factors_are_predicted_in_blocks(more, fitted, monkeypatch):
-    model = fitted["KNNImputation"]
-    whole = lists(recommend(model, n=6, exclude=more))
-    sizes = []
-    predict = KNNImputation._predict
-    monkeypatch.setattr(
-        KNNImputation, "_predict", lambda self, pairs: (sizes.append(len(pairs)), predict(self, pairs))[1]
-    )
-    monkeypatch.setattr(topk, "_BLOCK", 500)
-    assert lists(recommend(model, n=6, exclude=more)) == whole
-    assert max(sizes) <= 500
-    assert len(sizes) == 60
+def test_models_without_factors_are_predicted_in_blocks(more, fitted):
+    whole = recommend(fitted["KNNImputation"], n=6)
+    model = counting(fitted["KNNImputation"])
+    ranker = TopKRanker(model, np.arange(len(more.items), dtype=np.int32), 6, 1, block_pairs=500)
+    items, _ = ranker.topk(np.arange(len(more.users), dtype=np.int32), None)
+    assert [more.items.ids[row].tolist() for row in items] == [ids for ids, _ in lists(whole)]
+    assert max(model.sizes) <= 500
+    assert sum(model.sizes) == len(more.users) * len(more.items)
 
 
 @pytest.mark.parametrize("name", ["SVD", "Bias", "KNNImputation"])
@@ -388,8 +396,9 @@ def test_invalid_arguments_raise(more, fitted, monkeypatch):
     for threads in (0, -1, 1.5, True, 2000):
         with pytest.raises(InvalidParameterError, match="threads="):
             recommend(model, threads=threads)
-    with pytest.raises(InvalidParameterError, match=r"unknown_users='fall' .*did you mean \"fallback\""):
+    with pytest.raises(InvalidParameterError, match='unknown_users="fall" is not allowed') as caught:
         recommend(model, unknown_users="fall")
+    assert caught.value.hint == 'unknown_users="fallback"'
     with pytest.raises(InvalidParameterError, match="requires a fitted model, not Ratings"):
         recommend(more)
     with pytest.raises(NotFittedError):

@@ -18,7 +18,7 @@ from foretaste.errors import InvalidParameterError, NotFoundError
 from foretaste.features import ItemCatalog
 from foretaste.models import SVD, KNNImputation
 from foretaste.ratings import Ratings
-from foretaste.recommendation import batch, recommend, recommend_all
+from foretaste.recommendation import recommend, recommend_all
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +39,21 @@ def read(path, columns=COLUMNS):
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".CSV"])
 @pytest.mark.parametrize("rows", [250_000, 300, 1])
-def test_file_equals_recommend_for_any_batch_size(model, more, tmp_path, monkeypatch, ending, rows):
-    monkeypatch.setattr(batch, "_MAX_ROWS", rows)
+def test_file_equals_recommend_for_any_batch_size(model, more, tmp_path, ending, rows):
     path = tmp_path / f"top{ending}"
     texts = np.array([f'item "{i}",\nof its own' for i in more.items.ids], object)
     catalogue = ItemCatalog(more.items, {"title": texts}, "title")
     for options in ({}, {"catalog": catalogue}, {"users": more.users.ids[[7, 3, 7]], "n": 200}):
         wanted = recommend(model, exclude=more, **options).to_frame()
-        assert recommend_all(model, path, exclude=more, **options) == len(wanted)
+        assert recommend_all(model, path, exclude=more, batch_rows=rows, **options) == len(wanted)
         assert_frame_equal(read(path, wanted.columns), wanted)
         assert list(tmp_path.iterdir()) == [path]
 
 
-def test_batches_of_users_and_a_model_without_factors(more, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "_MAX_PAIRS", 5000)
+def test_batches_of_a_model_without_factors_equal_recommend(more, tmp_path):
     model = KNNImputation().fit(more)
     path = tmp_path / "top.parquet"
-    recommend_all(model, path, 3, exclude=more, candidates=more.items.ids[10:80])
+    recommend_all(model, path, 3, exclude=more, candidates=more.items.ids[10:80], batch_rows=200)
     wanted = recommend(model, n=3, exclude=more, candidates=more.items.ids[10:80]).to_frame()
     assert_frame_equal(pl.read_parquet(path), wanted)
 
@@ -90,10 +88,9 @@ class Counting(Progress):
 
 
 def test_progress_counts_users(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "_MAX_ROWS", 200)
     progress, steps = Counting(), []
     monkeypatch.setattr(ProgressTask, "step", lambda self, n=1, note="": steps.append(n))
-    recommend_all(model, tmp_path / "top.csv", progress=progress)
+    recommend_all(model, tmp_path / "top.csv", progress=progress, batch_rows=200)
     assert progress.total == sum(steps) == len(model.users_)
     assert len(steps) > 5
 
@@ -106,7 +103,6 @@ def test_progress_counts_users(model, tmp_path, monkeypatch):
 def test_interrupted_run_keeps_the_old_file(model, tmp_path, monkeypatch, ending, error):
     path = tmp_path / f"top{ending}"
     path.write_text("older")
-    monkeypatch.setattr(batch, "_MAX_ROWS", 200)
     calls = []
 
     def step(self, n=1, note=""):
@@ -116,7 +112,7 @@ def test_interrupted_run_keeps_the_old_file(model, tmp_path, monkeypatch, ending
 
     monkeypatch.setattr(ProgressTask, "step", step)
     with pytest.raises(error):
-        recommend_all(model, path)
+        recommend_all(model, path, batch_rows=200)
     assert path.read_text() == "older"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -125,6 +121,8 @@ def test_invalid_arguments_raise(model, tmp_path):
     with pytest.raises(InvalidParameterError, match=r"must end in \.parquet or \.csv") as caught:
         recommend_all(model, "top.xlsx")
     assert caught.value.hint == "top.parquet"
+    with pytest.raises(InvalidParameterError, match="batch_rows=0 is not allowed"):
+        recommend_all(model, "top.csv", batch_rows=0)
     with pytest.raises(NotFoundError, match="there is no folder"):
         recommend_all(model, tmp_path / "nowhere" / "top.csv")
     with pytest.raises(NotFoundError, match="does not know user 5"):
@@ -166,7 +164,7 @@ def peak_of(users, path):
     return grown
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
 def test_memory_does_not_grow_with_the_users(tmp_path, ending):

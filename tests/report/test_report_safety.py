@@ -127,7 +127,7 @@ def test_many_findings_stay_within_the_size(results: Results, ratings: Ratings, 
     assert write_report(results, tmp_path / "r.html", audit=found).stat().st_size <= SIZE
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_million_ratings_stay_within_the_size(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     n, users, items = 2_000_000, 100_000, 20_000

@@ -2,8 +2,7 @@
 
 from foretaste.recommendation.active_learning import next_question, question_gains
 from foretaste.recommendation.batch import recommend_all
-from foretaste.recommendation.explainer import explain
-from foretaste.recommendation.explanation import Explanation, Part, Reason
+from foretaste.recommendation.explanation import Explanation, Part, Reason, explain
 from foretaste.recommendation.new_entities import fold_in
 from foretaste.recommendation.recommendations import Recommendations
 from foretaste.recommendation.similar import SimilarEntities, similar_items, similar_users

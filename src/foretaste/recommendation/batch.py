@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from foretaste._utils.checks import check_int
 from foretaste._utils.files import atomic_write
 from foretaste._utils.progress import Progress, get_progress
 from foretaste.errors import InvalidParameterError
@@ -18,7 +19,6 @@ from foretaste.recommendation.top_n import RecommendJob
 
 FORMATS = (".parquet", ".csv")
 _MAX_PAIRS = 50_000_000  # pairs ranked per step, for smooth progress
-_MAX_ROWS = 250_000  # rows buffered before they are written
 
 
 def recommend_all(
@@ -33,6 +33,7 @@ def recommend_all(
     unknown_users: str = "raise",
     threads: int | None = None,
     progress: bool | Progress = False,
+    batch_rows: int = 250_000,
 ) -> int:
     """Write the recommendations of all users to a file, in bounded memory.
 
@@ -50,6 +51,8 @@ def recommend_all(
         As in ``recommend``.
     progress : bool or Progress
         Whether to show progress.
+    batch_rows : int
+        Number of rows that are kept in memory before they are written.
 
     Returns
     -------
@@ -69,24 +72,27 @@ def recommend_all(
             f"cannot write recommendations to {os.fspath(path)}: its name must end in {' or '.join(FORMATS)}",
             hint=f"{Path(path).with_suffix('.parquet')}",
         )
+    check_int("batch_rows", batch_rows, low=1, suggestion=250_000)
     job = RecommendJob(model, users, n, exclude, candidates, unknown_users, threads)
     with (
         atomic_write(path) as partial,
         get_progress(progress).start_task("recommend", len(job.user_indices)) as task,
     ):
-        batches = _iter_batches(job, catalog, task)
+        batches = _iter_batches(job, catalog, task, batch_rows)
         return _write_csv(batches, partial) if suffix == ".csv" else _write_parquet(batches, partial)
 
 
-def _iter_batches(job: RecommendJob, catalog: ItemCatalog | None, task: Any) -> Iterator[Any]:
-    """Yield at least one frame, each of about ``_MAX_ROWS`` rows at most."""
+def _iter_batches(
+    job: RecommendJob, catalog: ItemCatalog | None, task: Any, batch_rows: int
+) -> Iterator[Any]:
+    """Yield at least one frame, each of about ``batch_rows`` rows at most."""
     ranker, users = job.ranker, len(job.user_indices)
-    step = max(1, min(_MAX_PAIRS // max(1, len(ranker.candidates)), _MAX_ROWS // max(1, ranker.n)))
+    step = max(1, min(_MAX_PAIRS // max(1, len(ranker.candidates)), batch_rows // max(1, ranker.n)))
     pending: list[Recommendations] = []
     for start in range(0, users, step):
         pending.append(job.recommend_rows(slice(start, min(users, start + step)), catalog))
         task.step(min(users, start + step) - start)
-        if sum(map(len, pending)) >= _MAX_ROWS:
+        if sum(map(len, pending)) >= batch_rows:
             yield _concat_frames(pending)
             pending.clear()
     if pending or not users:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from foretaste._native import top_items
 from foretaste._utils import memory
+from foretaste._utils.checks import check_choice, check_int
 from foretaste._utils.formatting import format_text_table
 from foretaste._utils.html import notebook_html, notebook_table
-from foretaste.errors import InvalidParameterError, NotSupportedError
+from foretaste.errors import Hint, InvalidParameterError, NotSupportedError
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.models.base import Model, all_models
 from foretaste.models.knn_imputation import KNNImputation
 from foretaste.ratings import Ratings
 from foretaste.recommendation.recommendations import truncate_title
-from foretaste.similarity import check_metric, nearest_rows, similarities
+from foretaste.similarity import METRICS, nearest_rows, similarities
 from foretaste.typing import Float32Array, Float64Array, IdArray, IntpArray
 
 _EXTRA_CANDIDATES = 8  # candidates beyond n
@@ -86,7 +86,7 @@ def similar_items(
 
     Returns
     -------
-    Similar
+    SimilarEntities
         By decreasing similarity; ties in the order of their ids.
 
     Raises
@@ -99,11 +99,7 @@ def similar_items(
         If ``n`` or ``metric`` is invalid.
     """
     similar = _find_similar(source, item_id, n, metric, "item")
-    return (
-        similar
-        if catalog is None
-        else SimilarEntities(similar.ids, similar.similarity, catalog.titles(similar.ids))
-    )
+    return similar if catalog is None else replace(similar, titles=catalog.titles(similar.ids))
 
 
 def similar_users(
@@ -124,7 +120,7 @@ def similar_users(
 
     Returns
     -------
-    Similar
+    SimilarEntities
         By decreasing similarity; ties in the order of their ids.
 
     Raises
@@ -140,12 +136,11 @@ def similar_users(
 
 
 def _find_similar(source: Any, id_: Any, n: int, metric: str, entity: str) -> SimilarEntities:
-    check_metric(metric)
-    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise InvalidParameterError(f"n={n!r} is not allowed; it must be an integer at least 1", hint="n=5")
+    check_choice("metric", metric, METRICS)
+    check_int("n", n, low=1, suggestion=5)
     index, matrix, is_factors = _entity_vectors(source, metric, entity)
     row = index.index_of(id_, entity)
-    nearest_pair = _nearest_by_kernel(matrix, row, int(n)) if is_factors else None
+    nearest_pair = nearest_by_factors(matrix, row, int(n)) if is_factors else None
     if nearest_pair is None:
         similarity = similarities(matrix, row, metric)
         nearest_indices = nearest_rows(similarity, row, int(n))
@@ -153,10 +148,19 @@ def _find_similar(source: Any, id_: Any, n: int, metric: str, entity: str) -> Si
     return SimilarEntities(index.ids[nearest_pair[0]], nearest_pair[1])
 
 
-def _nearest_by_kernel(factors: Float32Array, row: int, n: int) -> tuple[IntpArray, Float64Array] | None:
-    """Return the n rows most similar to one and their cosines, comparing only candidates of a kernel.
+def nearest_by_factors(factors: Float32Array, row: int, n: int) -> tuple[IntpArray, Float64Array] | None:
+    """Return the rows most similar to one by the cosine of factors, comparing only candidates of a kernel.
 
-    None where it does not pay off, or where rounding leaves a doubt that these are the most similar.
+    Parameters
+    ----------
+    factors : float32 array, shape (rows, factors)
+    row : int
+    n : int
+
+    Returns
+    -------
+    indices, cosines : array, shape (n,)
+        None where it does not pay off, or where rounding leaves a doubt that these are the most similar.
     """
     lengths = np.sqrt(np.einsum("if,if->i", factors, factors))
     n_candidates = n + _EXTRA_CANDIDATES
@@ -213,7 +217,7 @@ def _entity_factors(model: Model, metric: str, entity: str) -> Float32Array:
     if metric != "cosine":
         raise NotSupportedError(
             f"{name} compares {entity}s by the cosine of their factors only, not by {metric}",
-            hint='metric="cosine", or similar_' + f"{entity}s(ratings, ..., metric={metric!r})",
+            hint=Hint({"metric": "cosine"}, f"or similar_{entity}s(ratings, ..., metric={metric!r})"),
         )
     return linear.user_factors if entity == "user" else linear.item_factors
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from foretaste._native import group_rows
 from foretaste._utils import memory
+from foretaste._utils.checks import check_choice, check_int
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import InvalidParameterError, NotFoundError, did_you_mean, to_python
+from foretaste.errors import Hint, InvalidParameterError, NotFoundError, did_you_mean, to_python
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex, as_id_column, is_plain_integer
 from foretaste.models.base import Model
@@ -140,21 +141,10 @@ def _check_arguments(model: Any, n: Any, unknown_users: Any, threads: Any) -> No
             hint="recommend(SVD().fit(ratings), users, exclude=ratings)",
         )
     model.check_fitted()
-    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise InvalidParameterError(f"n={n!r} is not allowed; it must be an integer at least 1", hint="n=10")
-    if unknown_users not in ("raise", "fallback"):
-        raise InvalidParameterError(
-            f"unknown_users={unknown_users!r} is not allowed"
-            f"{did_you_mean(unknown_users, ('raise', 'fallback'))}",
-            hint='unknown_users="raise" or "fallback"',
-        )
-    if threads is not None and (
-        isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024
-    ):
-        raise InvalidParameterError(
-            f"threads={threads!r} is not allowed; it must be an integer from 1 to 1024, or None",
-            hint="threads=None",
-        )
+    check_int("n", n, low=1, suggestion=10)
+    check_choice("unknown_users", unknown_users, ("raise", "fallback"))
+    if threads is not None:
+        check_int("threads", threads, low=1, high=1024)
 
 
 def _resolve_ids(index: IdIndex, ids: Any, name: str) -> tuple[IdArray, IndexArray]:
@@ -184,7 +174,7 @@ def _resolve_users(known: IdIndex, users: Any, unknown_users: str) -> tuple[IdAr
         raise NotFoundError(
             f"the model does not know user {first!r}{more}{suggestion}",
             where=f"it knows users like {to_python(known.ids[0])!r}",
-            hint='unknown_users="fallback" for the fallback of the model',
+            hint=Hint({"unknown_users": "fallback"}, "the model's prediction for unknown users"),
         )
     return ids, indices
 

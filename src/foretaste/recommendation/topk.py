@@ -22,7 +22,6 @@ from foretaste.typing import BoolArray, Float32Array, Float64Array, IndexArray, 
 _EXTRA_CANDIDATES = 4  # candidates beyond k in the first pass
 _CANDIDATE_GROWTH = 8  # factor of candidates in further passes
 _MIN_USERS_TO_SORT = 64  # users from which sorting the items first pays off
-_BLOCK = 1_000_000  # pairs predicted per block
 _ROUNDING = 2.0**-24
 
 
@@ -66,10 +65,14 @@ class TopKRanker:
     n : int
         Length of the lists.
     threads : int
+    block_pairs : int
+        Number of pairs predicted at a time, where all candidates are.
     """
 
-    def __init__(self, model: Model, candidates: IndexArray, n: int, threads: int) -> None:
-        self.model, self.candidates, self.threads = model, candidates, threads
+    def __init__(
+        self, model: Model, candidates: IndexArray, n: int, threads: int, *, block_pairs: int = 1_000_000
+    ) -> None:
+        self.model, self.candidates, self.threads, self.block_pairs = model, candidates, threads, block_pairs
         self.n = min(n, len(candidates))
         linear = as_kernel_linear(model)
         self.candidate_filter = None if linear is None else CandidateFilter(linear, candidates, threads)
@@ -81,7 +84,7 @@ class TopKRanker:
         ----------
         user : int32 array, shape (rows,)
             -1 is unknown: ranked by the model's fallback.
-        excluded : Seen or None
+        excluded : ExcludedItems or None
             A row for each of ``user``.
 
         Returns
@@ -107,7 +110,7 @@ class TopKRanker:
                 items[pending[is_final]], scores[pending[is_final]] = ranked[is_final], score[is_final]
                 pending, n_candidates = pending[~is_final], n_candidates * _CANDIDATE_GROWTH
             pending = np.sort(np.r_[pending, unknown])
-        step = max(1, _BLOCK // max(1, len(self.candidates)))
+        step = max(1, self.block_pairs // max(1, len(self.candidates)))
         for start in range(0, len(pending) if self.n else 0, step):
             rows = pending[start : start + step]
             items[rows], scores[rows] = self._rank_all(user[rows], excluded and excluded.take_rows(rows))
@@ -158,7 +161,7 @@ class CandidateFilter:
 
     Parameters
     ----------
-    linear : Linear
+    linear : LinearForm
     candidates : int32 array, shape (m,)
         The candidate items, increasing.
     threads : int

@@ -269,12 +269,9 @@ def _to_ratings(
 ) -> Ratings:  # fmt: skip
     indexes, encoded = [], []
     for entity, texts, entity_codes in zip(("user", "item"), ids, codes, strict=True):
-        column = codec.to_array(list(texts), entity)
-        order = np.argsort(column, kind="stable")
-        inverse = np.empty(len(order), np.int32)
-        inverse[order] = np.arange(len(order), dtype=np.int32)
-        indexes.append(IdIndex(column[order]))
-        encoded.append(inverse[np.array(entity_codes, np.int64)])
+        index, index_of_code = IdIndex.from_column(codec.to_array(list(texts), entity), entity)
+        indexes.append(index)
+        encoded.append(index_of_code[np.array(entity_codes, np.int64)])
     order = np.lexsort((encoded[1], encoded[0]))  # independent of the database's row order
     has_timestamps = None not in timestamps
     return Ratings(
