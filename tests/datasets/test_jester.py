@@ -197,6 +197,7 @@ def test_html_is_stripped_from_joke_texts(parts):
 # Real archives and real rows -----------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 @pytest.mark.dataset
 def test_jester_1_as_published(monkeypatch):
     names = [found.file for found in datasets.info("jester-1").archives]
@@ -260,6 +261,7 @@ def test_jester_3_of_real_rows(cache):
     assert sum(starts) > 120
 
 
+@pytest.mark.nightly
 @pytest.mark.dataset
 def test_jester_4_of_the_real_workbooks(cache, caplog):
     ratings = data_file("jester4/jester_dataset_4_ratings.xlsx").read_bytes()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from foretaste._utils.progress import Progress, get_progress
 from foretaste.datasets import jester, movielens, sample
 from foretaste.datasets.download import dataset_folder, fetch_archives, missing_archives
 from foretaste.datasets.registry import Archive, Dataset, get_dataset, load_registry
-from foretaste.errors import NotFoundError
+from foretaste.errors import DataError, NotFoundError
 from foretaste.features import ItemCatalog
 from foretaste.ratings import Ratings
 
@@ -71,7 +73,8 @@ def load(name: str, *, progress: bool | Progress = True) -> Ratings:
     if not dataset.archives:
         return sample.load_ratings()
     folder = fetch_archives(dataset, dataset.archives_with("ratings"), get_progress(progress))
-    ratings: Ratings = _reader_module(dataset).load_ratings(dataset, folder)
+    with _hint_to_download_again(folder):
+        ratings: Ratings = _reader_module(dataset).load_ratings(dataset, folder)
     if dataset.is_exact and len(ratings) != dataset.ratings:
         log.warning(
             "%s: %s ratings were published, %s were read", name, f"{dataset.ratings:,}", f"{len(ratings):,}"
@@ -89,7 +92,7 @@ def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
 
     Returns
     -------
-    Catalogue
+    ItemCatalog
         The joke texts, or the film titles with ``year``, ``genres`` and the other published columns.
 
     Raises
@@ -101,7 +104,8 @@ def load_items(name: str, *, progress: bool | Progress = True) -> ItemCatalog:
     if not dataset.archives:
         return sample.load_items()
     folder = fetch_archives(dataset, dataset.archives_with("items"), get_progress(progress))
-    items: ItemCatalog = _reader_module(dataset).load_items(dataset, folder)
+    with _hint_to_download_again(folder):
+        items: ItemCatalog = _reader_module(dataset).load_items(dataset, folder)
     return items
 
 
@@ -159,6 +163,17 @@ def path(name: str) -> Path:
             hint=f"foretaste datasets fetch {name}",
         )
     return dataset_folder(dataset)
+
+
+@contextmanager
+def _hint_to_download_again(folder: Path) -> Iterator[None]:
+    """Whatever is wrong with an archive of the cache, another download is the fix."""
+    try:
+        yield
+    except (DataError, NotFoundError) as error:
+        raise DataError(
+            error.message, where=error.where, hint=f"rm -r {folder}, and download it again"
+        ) from error
 
 
 def _reader_module(dataset: Dataset) -> Any:

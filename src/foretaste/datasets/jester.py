@@ -6,20 +6,16 @@ import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from foretaste.datasets.archives import (
-    list_members,
-    read_member_ratings,
-    read_sheet_numbers,
-    read_sheet_rows,
-    read_text,
-)
 from foretaste.datasets.registry import Dataset
 from foretaste.errors import DataError
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
+from foretaste.io import read_ratings
+from foretaste.io.archive import list_members, read_member
 from foretaste.ratings import Ratings
 from foretaste.typing import BoolArray, Float32Array, Float64Array, Int64Array
 
@@ -39,15 +35,15 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
 
     Parameters
     ----------
-    dataset : DataSet
+    dataset : Dataset
     folder : Path
         Folder of its archives.
     """
     archives = [folder / archive.file for archive in dataset.archives_with("ratings")]
     scale = dataset.scale if dataset.scale_is_declared else None
     if dataset.name == "jester-2":
-        return read_member_ratings(
-            archives[0], "jester_ratings.dat", user=0, item=1, rating=2, separator="\t\t",
+        return read_ratings(
+            archives[0], member="jester_ratings.dat", user=0, item=1, rating=2, separator="\t\t",
             header=False, scale=scale,
         )  # fmt: skip
     result = from_wide([_read_wide(archive, dataset.items) for archive in archives], scale)
@@ -56,11 +52,16 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
 
 def _read_wide(archive: Path, n_jokes: int) -> Float64Array:
     """Return the ratings of one workbook, one row per user, checked against its count column."""
-    table = read_sheet_numbers(archive)
+    import polars as pl
+
+    frame = _read_sheet(archive)
+    for position, column in enumerate(frame.get_columns(), 1):
+        if not (column.dtype.is_numeric() or column.dtype == pl.Null):
+            raise DataError(f"the workbook in {archive.name} has text in column {position}, not ratings")
+    table = np.asarray(frame.cast(pl.Float64).to_numpy(), dtype=np.float64)
     if table.shape[1] != n_jokes + 1:
         raise DataError(
-            f"the workbook in {archive.name} has {table.shape[1]} columns, not a count and {n_jokes} jokes",
-            hint=f"rm {archive}, and download it again",
+            f"the workbook in {archive.name} has {table.shape[1]} columns, not a count and {n_jokes} jokes"
         )
     counts = (~_is_unrated(table[:, 1:])).sum(axis=1)
     wrong_rows = np.flatnonzero(counts != table[:, 0])
@@ -71,6 +72,17 @@ def _read_wide(archive: Path, n_jokes: int) -> Float64Array:
             archive.name, f"{len(wrong_rows):,}", f"{row + 1:,}", table[row, 0], counts[row],
         )  # fmt: skip
     return table[:, 1:]
+
+
+def _read_sheet(archive: Path) -> Any:
+    """Return the first sheet of the only workbook in an archive, as a frame of polars."""
+    from foretaste.io.excel import read_sheet
+
+    names = [name for name in list_members(archive) if name.lower().endswith((".xls", ".xlsx"))]
+    if len(names) != 1:
+        raise DataError(f"{archive} contains {len(names)} workbooks, not one", where=", ".join(names))
+    workbook = read_member(archive, names[0])
+    return read_sheet(workbook, f"{archive.name}: {names[0]}", 0, header=False).frame
 
 
 def _is_unrated(table: Float64Array) -> BoolArray:
@@ -119,7 +131,7 @@ def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
 
     Parameters
     ----------
-    dataset : DataSet
+    dataset : Dataset
     folder : Path
         Folder of its archives.
     """
@@ -145,7 +157,7 @@ def _read_pages(archive: Path, _: Dataset) -> dict[int, str]:
         number = re.fullmatch(r"init(\d+)\.html", name)
         if number is None:
             continue
-        joke = _JOKE.search(read_text(archive, name, "latin-1"))
+        joke = _JOKE.search(read_member(archive, name).decode("latin-1"))
         if joke is None:
             raise DataError(f"{name} in {archive.name} has no joke between its markers")
         texts[int(number[1])] = html_to_text(joke[1])
@@ -154,13 +166,14 @@ def _read_pages(archive: Path, _: Dataset) -> dict[int, str]:
 
 def _read_numbered_list(archive: Path, _: Dataset) -> dict[int, str]:
     """Read ``jester_items.dat``: a line with a number and a colon, followed by the joke."""
-    parts = _NUMBER_LINE.split(read_text(archive, "jester_items.dat", "latin-1").replace("\r\n", "\n"))
-    return {int(n): html_to_text(text) for n, text in zip(parts[1::2], parts[2::2], strict=True)}
+    text = read_member(archive, "jester_items.dat").decode("latin-1")
+    parts = _NUMBER_LINE.split(text.replace("\r\n", "\n"))
+    return {int(n): html_to_text(joke) for n, joke in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _read_workbook(archive: Path, dataset: Dataset) -> dict[int, str]:
     """Read a workbook with one joke per row; an extra row is the header."""
-    rows = [str(row[0]) for row in read_sheet_rows(archive) if row and row[0] is not None]
+    rows = [str(row[0]) for row in _read_sheet(archive).rows() if row and row[0] is not None]
     if len(rows) == dataset.items + 1:
         rows = rows[1:]
     return {number: " ".join(text.split()) for number, text in enumerate(rows, 1)}

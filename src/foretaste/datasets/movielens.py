@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.datasets.archives import list_members, read_member_ratings, read_records
 from foretaste.datasets.registry import Dataset
 from foretaste.errors import DataError
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
+from foretaste.io import read_ratings
+from foretaste.io.archive import list_members, read_member
 from foretaste.ratings import Ratings
 
 _NO_GENRE = ("", "unknown", "(no genres listed)")
@@ -38,7 +41,7 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
 
     Parameters
     ----------
-    dataset : DataSet
+    dataset : Dataset
     folder : Path
         Folder of its archive.
 
@@ -62,7 +65,7 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
         "movielens-1m": ("ratings.dat", {**columns_by_position, "separator": "::"}),
         "movielens-10m": ("ratings.dat", {**columns_by_position, "separator": "::"}),
     }.get(dataset.name, ("ratings.csv", {**columns_by_name, "separator": ","}))
-    result = read_member_ratings(archive, member, scale=dataset.scale, **options)
+    result = read_ratings(archive, member=member, scale=dataset.scale, **options)
     return result.with_features(
         users=_load_user_features(dataset, archive), items=_load_genre_features(dataset, archive)
     )
@@ -73,7 +76,7 @@ def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
 
     Parameters
     ----------
-    dataset : DataSet
+    dataset : Dataset
     folder : Path
         Folder of its archive.
     """
@@ -93,6 +96,27 @@ def load_items(dataset: Dataset, folder: Path) -> ItemCatalog:
 
 def _archive_path(dataset: Dataset, folder: Path) -> Path:
     return folder / dataset.archives[0].file
+
+
+def _read_records(
+    archive: Path, member: str, separator: str, n_fields: int, encoding: str = "utf-8"
+) -> list[list[str]]:
+    """Return the lines of a small file, split into fields; CSV quoting applies to commas only."""
+    try:
+        text = read_member(archive, member).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{member} in {archive} is not {encoding} text (byte {error.start:,})") from None
+    text = text.replace("\r\n", "\n").rstrip("\n")
+    if separator == ",":
+        records = list(csv.reader(io.StringIO(text, newline="")))
+    else:  # not splitlines: it would break Latin-1 lines at 0x85
+        records = [line.split(separator) for line in text.split("\n")] if text else []
+    for line_number, record in enumerate(records, 1):
+        if len(record) != n_fields:
+            raise DataError(
+                f"{member} in {archive.name}: line {line_number} has {len(record)} fields, not {n_fields}"
+            )
+    return records
 
 
 def _parse_id(text: str, dataset: Dataset) -> int:
@@ -124,7 +148,7 @@ def _make_film(number: str, title: str, genres: str) -> dict[str, str]:
 
 def _read_films_100k(archive: Path) -> list[dict[str, str]]:
     films = []
-    for record in read_records(archive, "u.item", "|", 5 + len(_GENRES_100K), "latin-1"):
+    for record in _read_records(archive, "u.item", "|", 5 + len(_GENRES_100K), "latin-1"):
         number, title, released, _, address, *flags = record
         genres = "|".join(name for name, flag in zip(_GENRES_100K, flags, strict=True) if flag == "1")
         films.append(_make_film(number, title, genres) | {"released": released, "imdb": address})
@@ -132,15 +156,15 @@ def _read_films_100k(archive: Path) -> list[dict[str, str]]:
 
 
 def _read_films_dat(archive: Path, encoding: str) -> list[dict[str, str]]:
-    return [_make_film(*record) for record in read_records(archive, "movies.dat", "::", 3, encoding)]
+    return [_make_film(*record) for record in _read_records(archive, "movies.dat", "::", 3, encoding)]
 
 
 def _read_films_csv(archive: Path) -> list[dict[str, str]]:
-    _, *records = read_records(archive, "movies.csv", ",", 3)
+    _, *records = _read_records(archive, "movies.csv", ",", 3)
     films = [_make_film(*record) for record in records]
     if "links.csv" not in list_members(archive):
         return films
-    _, *links = read_records(archive, "links.csv", ",", 3)
+    _, *links = _read_records(archive, "links.csv", ",", 3)
     known = {number: (imdb, tmdb) for number, imdb, tmdb in links}
     for film in films:
         film["imdbId"], film["tmdbId"] = known.get(film["movieId"], ("", ""))
@@ -172,10 +196,10 @@ def _load_user_features(dataset: Dataset, archive: Path) -> Any:
     if dataset.name == "movielens-100k":
         rows = [
             (number, age, gender, occupation)
-            for number, age, gender, occupation, _ in read_records(archive, "u.user", "|", 5)
+            for number, age, gender, occupation, _ in _read_records(archive, "u.user", "|", 5)
         ]
     elif dataset.name == "movielens-1m":
-        records = read_records(archive, "users.dat", "::", 5)
+        records = _read_records(archive, "users.dat", "::", 5)
         rows = [
             (number, age, gender, _occupation_name(occupation))
             for number, gender, age, occupation, _ in records

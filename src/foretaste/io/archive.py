@@ -13,12 +13,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from foretaste._utils.formatting import format_count
 from foretaste._utils.memory import available_bytes, check_available, format_bytes
-from foretaste.errors import DataError, NotFoundError, did_you_mean
+from foretaste.errors import DataError, ForetasteError, NotFoundError, did_you_mean
 
 # A file whose decompressed size exceeds both limits is rejected as a decompression bomb. Rating tables
 # compress 3 to 10 times; deflate reaches 1000 times, but only with one byte repeated.
@@ -259,27 +260,64 @@ def _unpacked_size_error(name: str, packed: int, size: str) -> DataError:
     )
 
 
+def list_members(path: Path) -> list[str]:
+    """Return the names, without folders, of the files in a zip archive.
+
+    Raises
+    ------
+    DataError
+        If the archive is damaged.
+    """
+    with _open_zip(path, str(path), path) as zip_file:
+        return [PurePosixPath(info.filename).name for info in _list_files(zip_file)]
+
+
+def read_member(path: Path, member: str) -> bytes:
+    """Return a file of a zip archive, found by its name without folders; only this file is read.
+
+    Raises
+    ------
+    DataError, NotFoundError, NotEnoughMemoryError
+        As ``unpack``.
+    """
+    with _open_zip(path, str(path), path) as zip_file:
+        info = _select_member(zip_file, str(path), member, nested=False)
+        return _decompress_member(zip_file, info, path, str(path))
+
+
 def _read_member(source: SourceBytes, path: Path, member: str | None) -> tuple[bytes, str]:
     """Return a file of a zip archive, and its name for messages."""
+    with _open_zip(io.BytesIO(source.data), source.name, path) as zip_file:
+        info = _select_member(zip_file, source.name, member, nested=source.name != str(path))
+        return _decompress_member(zip_file, info, path, source.name), f"{source.name}: {info.filename}"
+
+
+@contextmanager
+def _open_zip(file: IO[bytes] | Path, name: str, path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive; what is wrong with it, or with what is read of it, is a ``DataError``."""
     try:
-        with zipfile.ZipFile(io.BytesIO(source.data)) as zip_file:
-            info = _select_member(zip_file, source.name, member, nested=source.name != str(path))
-            return _decompress_member(zip_file, info, path, source.name), f"{source.name}: {info.filename}"
+        with zipfile.ZipFile(file) as zip_file:
+            yield zip_file
     except ARCHIVE_ERRORS as error:
-        if isinstance(error, DataError):
+        if isinstance(error, ForetasteError):
             raise
         raise DataError(
-            f"{source.name} is a zip archive that is truncated or damaged ({error})",
+            f"{name} is a zip archive that is truncated or damaged ({error})",
             hint=f"download it again; test it with: unzip -t {path}",
         ) from None
+
+
+def _list_files(zip_file: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive, without folders and system files."""
+    files = [info for info in zip_file.infolist() if info.filename]  # names can be empty in a damaged archive
+    return [info for info in files if not info.is_dir() and not _SYSTEM_FILES.search(info.filename)]
 
 
 def _select_member(
     zip_file: zipfile.ZipFile, name: str, member: str | None, *, nested: bool
 ) -> zipfile.ZipInfo:
     """Return the requested member, or the only one."""
-    files = [info for info in zip_file.infolist() if info.filename]  # names can be empty in a damaged archive
-    files = [info for info in files if not info.is_dir() and not _SYSTEM_FILES.search(info.filename)]
+    files = _list_files(zip_file)
     if not files:
         raise DataError(f"{name} is a zip archive without files", hint=f"unzip -l {name}")
     if member is None:
