@@ -52,20 +52,17 @@ def load_ratings(dataset: Dataset, folder: Path) -> Ratings:
         ``gender=...`` and ``occupation=...``.
     """
     archive = _archive_path(dataset, folder)
-    columns_by_position = {"user": 0, "item": 1, "rating": 2, "timestamp": 3, "header": False}
-    columns_by_name = {
-        "user": "userId",
-        "item": "movieId",
-        "rating": "rating",
-        "timestamp": "timestamp",
-        "header": True,
-    }
-    member, options = {
-        "movielens-100k": ("u.data", {**columns_by_position, "separator": "\t"}),
-        "movielens-1m": ("ratings.dat", {**columns_by_position, "separator": "::"}),
-        "movielens-10m": ("ratings.dat", {**columns_by_position, "separator": "::"}),
-    }.get(dataset.name, ("ratings.csv", {**columns_by_name, "separator": ","}))
-    result = read_ratings(archive, member=member, scale=dataset.scale, **options)
+    separator = {"movielens-100k": "\t", "movielens-1m": "::", "movielens-10m": "::"}.get(dataset.name)
+    if separator is None:
+        result = read_ratings(
+            archive, member="ratings.csv", user="userId", item="movieId", rating="rating",
+            timestamp="timestamp", separator=",", header=True, scale=dataset.scale,
+        )  # fmt: skip
+    else:
+        result = read_ratings(
+            archive, member="u.data" if separator == "\t" else "ratings.dat", user=0, item=1, rating=2,
+            timestamp=3, separator=separator, header=False, scale=dataset.scale,
+        )  # fmt: skip
     return result.with_features(
         users=_load_user_features(dataset, archive), items=_load_genre_features(dataset, archive)
     )
