@@ -1,10 +1,10 @@
-"""Text and HTML tables, and formatting of numbers."""
+"""Text tables, and formatting of numbers."""
 
 from __future__ import annotations
 
 import pytest
 
-from foretaste._utils.formatting import count_decimals, format_count, format_html_table, format_text_table
+from foretaste._utils.formatting import count_decimals, format_count, format_text_table
 
 HEADERS, ROWS = ["model", "RMSE"], [["Bias", "0.9"], ["SVD", "10.25"]]
 
@@ -22,15 +22,6 @@ def test_last_cell_of_a_short_row_overflows():
     lines = format_text_table([*HEADERS, "s"], [["Bias", "failed: it needs a timestamp"]], "lrr").splitlines()
     assert lines[0] == "model  RMSE  s"
     assert lines[2] == "Bias   failed: it needs a timestamp"
-
-
-def test_html_table_escapes_cells_and_spans_short_rows():
-    table = format_html_table([*HEADERS, "s"], [["<b>", "failed & lost"]], "lrr", caption="1 < 2")
-    assert "<caption>1 &lt; 2</caption>" in table
-    assert "<td style='text-align:left'>&lt;b&gt;</td>" in table
-    assert "<td colspan='2' style='text-align:left'>failed &amp; lost</td>" in table
-    assert "<th style='text-align:right'>RMSE</th>" in table
-    assert "<caption>" not in format_html_table(HEADERS, ROWS, "lr")
 
 
 @pytest.mark.parametrize(
