@@ -94,14 +94,13 @@ double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value
     const std::vector<std::size_t> parts = parts_of(data.starts, rows, factors);
     std::vector<double> error(rows);
     std::vector<std::unique_ptr<AlsMemory>> memory(static_cast<std::size_t>(threads));
-    Stop stop{false};
+    Stop stop;
     run_on_pool(
         threads, parts.size() - 1,
         [&](std::size_t part, int worker) {
             auto& mine = memory[static_cast<std::size_t>(worker)];
             if (!mine) mine = std::make_unique<AlsMemory>(kernel.als_memory(data));
-            for (std::size_t row = parts[part];
-                 row < parts[part + 1] && !stop.load(std::memory_order_relaxed); ++row)
+            for (std::size_t row = parts[part]; row < parts[part + 1] && !stop.requested(); ++row)
                 error[row] = kernel.als_row(data, static_cast<std::int64_t>(row), mine->data);
         },
         stop);

@@ -16,7 +16,7 @@ inline void sort_ids(IdEncoder& encoder) {
     run_on_pool(encoder.workers(), encoder.parts(), [&](std::size_t part, int) { encoder.sort_part(part); });
     const std::size_t total = encoder.parts() * IdEncoder::block;
     for (std::size_t width = IdEncoder::block; width < total; width *= 2) {
-        Stop stop{false};
+        Stop stop;
         run_on_pool(
             encoder.workers(), (total + 2 * width - 1) / (2 * width),
             [&](std::size_t pair, int) { encoder.merge_pair(pair, width, stop); }, stop);

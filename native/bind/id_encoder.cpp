@@ -99,7 +99,7 @@ std::int64_t count_repeats(In<std::int32_t> user, In<std::int32_t> item, std::in
     const auto parts = static_cast<std::size_t>(threads);
     DuplicateCounter counter(user.data(), item.data(), user.size(), static_cast<std::size_t>(users),
                              static_cast<std::size_t>(items), parts);
-    Stop stop{false};
+    Stop stop;
     run_on_pool(threads, parts, [&](std::size_t part, int) { counter.count_runs(part, stop); }, stop);
     if (counter.in_runs()) return counter.count();
     counter.prepare_grouping();

@@ -59,7 +59,7 @@ double plan_epoch(const SgdPlan& plan, Out2<float> p, Out2<float> q, Out<float> 
     const std::size_t blocks = plan.grid * plan.grid;
     const auto done = std::make_unique<std::atomic<bool>[]>(blocks);
     std::vector<double> loss(blocks);
-    Stop stop{false};
+    Stop stop;
     const auto kernel = kernels().sgd_block;
     run_on_pool(
         threads, blocks,

@@ -255,12 +255,7 @@ class SurpriseNeighbors {
                                            column.data()[i], deviation));
             }
         };
-        if (at.size() > 16) {
-            run_in_parts(threads, at.size(), 1024, work);
-        } else {  // not worth waking a thread
-            nb::gil_scoped_release released;
-            work(0, at.size());
-        }
+        run_in_parts(threads, at.size(), 1024, work);
         return found.tuple();
     }
 

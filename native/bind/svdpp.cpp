@@ -111,7 +111,7 @@ double run_epoch(const SvdppPlan& plan, const SvdppData<float>& data, int thread
                                  decay.data()};
     };
     SvdppSchedule schedule(plan, parts);
-    Stop stop{false};
+    Stop stop;
     const Kernels& best = kernels();
     run_on_pool(
         parts, parts,

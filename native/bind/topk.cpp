@@ -60,7 +60,7 @@ class TopkBlock {
         // At the start of a cache line, so that no vector crosses two.
         float* const packed = packed_.data() + (-reinterpret_cast<std::uintptr_t>(packed_.data()) / 4 % 16);
         for (std::size_t first = 0; first < items_.count; first += panel) {
-            if (stop.load(std::memory_order_relaxed)) return;
+            if (stop.requested()) return;
             kernel_.topk_panel(items_, first, users, packed);
         }
         for (std::size_t u = 0; u < count; ++u) {
@@ -137,7 +137,7 @@ nb::tuple top_items(In2<float> user_factors, In2<float> item_factors, In<float> 
     const std::int32_t* const users_of_rows = user.data();
     std::int32_t* const to_item = chosen.data();
     float* const to_score = score.data();
-    Stop stop{false};
+    Stop stop;
     run_on_pool(
         threads, (rows + size - 1) / size,
         [&](std::size_t task, int worker) {

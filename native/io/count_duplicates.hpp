@@ -92,7 +92,7 @@ class DuplicateCounter {
     bool each_row(std::size_t row, std::size_t end, const Stop& stop, const Visit& visit) const {
         constexpr std::size_t block = 65536;
         for (; row < end; row += block) {
-            if (stop.load(std::memory_order_relaxed)) return false;
+            if (stop.requested()) return false;
             for (std::size_t i = row, until = std::min(end, row + block); i < until; ++i)
                 if (!visit(i)) return false;
         }

@@ -131,7 +131,7 @@ class IdEncoder {
         std::size_t to = pair * 2 * width, a = to;
         const std::size_t middle = std::min(a + width, total), end = std::min(a + 2 * width, total);
         for (std::size_t b = middle; to < end; ++to) {
-            if (to % block == 0 && stop.load(std::memory_order_relaxed)) return;
+            if (to % block == 0 && stop.requested()) return;
             const bool first = b == end || (a < middle && !before(ranked_[b], ranked_[a]));
             merged_[to] = first ? ranked_[a++] : ranked_[b++];
         }

@@ -67,7 +67,7 @@ struct SgdPlan {
             for (const std::int64_t needed : {before + i, before + (i + 1) % grid}) {
                 Backoff backoff;
                 while (!done[needed].load(std::memory_order_acquire)) {
-                    if (stop.load(std::memory_order_relaxed)) return;
+                    if (stop.requested()) return;
                     backoff.pause();
                 }
             }

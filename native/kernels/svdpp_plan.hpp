@@ -114,7 +114,7 @@ class SvdppSchedule {
     template <class Visit, class Share>
     void work(const Stop& stop, Visit visit, Share share) {
         int long_waits = 0;
-        while (!stop.load(std::memory_order_relaxed)) {
+        while (!stop.requested()) {
             const std::int64_t task =
                 next_.fetch_add(1);  // in increasing order: whoever waits, waits for others
             if (task >= tasks_) return;
@@ -143,7 +143,7 @@ class SvdppSchedule {
         const Clock::time_point begin = Clock::now();
         Backoff backoff;
         while (count.load(std::memory_order_acquire) < wanted) {
-            if (stop.load(std::memory_order_relaxed)) return false;
+            if (stop.requested()) return false;
             backoff.pause();
         }
         long_waits += Clock::now() - begin > long_wait_;

@@ -72,7 +72,8 @@ New2<T> new_matrix(std::size_t rows, std::size_t columns) {
     return New2<T>(data, {rows, columns}, owner);
 }
 
-// Run tasks on the pool without the GIL; Ctrl-C ends the work and is raised in Python.
+// Run tasks without the GIL, on the pool where there are several; Ctrl-C ends the work and is raised in
+// Python.
 inline void run_on_pool(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
                         Stop& stop) {
     bool finished;
@@ -90,7 +91,7 @@ inline void run_on_pool(int threads, std::size_t tasks, const std::function<void
 }
 
 inline void run_on_pool(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work) {
-    Stop stop{false};
+    Stop stop;
     run_on_pool(threads, tasks, work, stop);
 }
 

@@ -56,13 +56,13 @@ void WorkerGroup::serve(int worker) {
         }
         for (;;) {
             const std::size_t task = next_.fetch_add(1);
-            if (task >= tasks_ || stop_->load(std::memory_order_relaxed)) break;
+            if (task >= tasks_ || stop_->requested()) break;
             try {
                 (*work_)(task, worker);
             } catch (...) {
                 std::lock_guard lock(mutex_);
                 if (!failure_) failure_ = std::current_exception();
-                stop_->store(true);
+                stop_->request();
             }
         }
         std::lock_guard lock(mutex_);
@@ -70,11 +70,27 @@ void WorkerGroup::serve(int worker) {
     }
 }
 
+namespace {
+
+bool run_on_caller(std::size_t tasks, const std::function<void(std::size_t, int)>& work,
+                   const std::function<bool()>& poll, Stop& stop) {
+    struct Polling {
+        Stop& stop;
+        ~Polling() { stop.poll_by(nullptr); }
+    } polling{stop};
+    stop.poll_by(&poll);
+    for (std::size_t task = 0; task < tasks && !stop.requested(); ++task) work(task, 0);
+    return !stop.requested();
+}
+
+}  // namespace
+
 bool Pool::run(int threads, std::size_t tasks, const std::function<void(std::size_t, int)>& work,
                const std::function<bool()>& poll, Stop& stop) {
     if (tasks == 0) return true;
     if (threads < 1) threads = 1;
     if (static_cast<std::size_t>(threads) > tasks) threads = static_cast<int>(tasks);
+    if (threads == 1) return run_on_caller(tasks, work, poll, stop);
     struct Lease {
         Pool& pool;
         WorkerGroup* group = nullptr;
@@ -111,7 +127,7 @@ bool WorkerGroup::run(int threads, std::size_t tasks, const std::function<void(s
             lock.unlock();
             if (!interrupted && poll()) {
                 interrupted = true;
-                stop.store(true);
+                stop.request();
             }
             lock.lock();
         }

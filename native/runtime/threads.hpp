@@ -1,11 +1,13 @@
 // Groups of threads that live as long as the process and survive fork, and a way to be interrupted.
 //
-// The calling thread does no work: it waits, and every 50 ms asks `poll` whether to stop (Ctrl-C). Tasks
-// are taken in increasing order, so a task may wait for an earlier one without deadlock. Which thread
-// runs a task never changes a result.
+// Work on one thread, and so whatever is a single task, runs on the calling thread. Otherwise the calling
+// thread waits. Either way it asks `poll` every 50 ms whether to stop (Ctrl-C). Tasks are taken in increasing
+// order, so a task may wait for an earlier one without deadlock. Which thread runs a task never changes a
+// result.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -16,8 +18,37 @@
 
 namespace foretaste {
 
-// Set when the caller wants the work to end early; long tasks look at it between their parts.
-using Stop = std::atomic<bool>;
+// Says at most every 50 ms that it is time to look for Ctrl-C.
+class PollTimer {
+   public:
+    bool due() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last_ < std::chrono::milliseconds(50)) return false;
+        last_ = now;
+        return true;
+    }
+
+   private:
+    std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+// Whether the work is to end early; long tasks ask between their parts.
+class Stop {
+   public:
+    // On the calling thread this polls, for nobody else does; no other thread has a part in the work then.
+    bool requested() const {
+        if (poll_ != nullptr && !flag_.load(std::memory_order_relaxed) && timer_.due() && (*poll_)())
+            request();
+        return flag_.load(std::memory_order_relaxed);
+    }
+    void request() const { flag_.store(true); }
+    void poll_by(const std::function<bool()>* poll) { poll_ = poll; }
+
+   private:
+    mutable std::atomic<bool> flag_{false};
+    mutable PollTimer timer_;
+    const std::function<bool()>* poll_ = nullptr;
+};
 
 // Threads that do one piece of work at a time.
 class WorkerGroup {

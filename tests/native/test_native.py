@@ -230,8 +230,18 @@ def long_work(seconds):
     return plan, random_tables(rng, 2000, 2000, int(3200 * seconds))
 
 
+def two_task_plan():
+    """Return a plan of four blocks, so that two threads have work, and its tables."""
+    user, item = np.array([0, 1], np.int32), np.array([0, 1], np.int32)
+    plan = _native.SgdPlan(user, item, np.zeros(2, np.float32), None, 2, 2, 2)
+    return plan, (
+        *(np.zeros((2, 16), np.float32) for _ in range(2)),
+        *(np.zeros(2, np.float32) for _ in range(2)),
+    )
+
+
 def test_the_pool_survives_fork():
-    plan, tables = small_plan(), (np.zeros((1, 16), np.float32),) * 2 + (np.zeros(1, np.float32),) * 2
+    plan, tables = two_task_plan()
     plan.epoch(*tables, 0.1, 0, 0.1, 0, 2)
     child = os.fork()
     if child == 0:
@@ -240,6 +250,31 @@ def test_the_pool_survives_fork():
         os._exit(0 if loss == 0 else 1)
     _, status = os.waitpid(child, 0)
     assert status == 0
+
+
+STARTED_THREADS = """
+import os, sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+from foretaste import _native
+from test_native import two_task_plan
+plan, tables = two_task_plan()
+count = lambda: len(os.listdir("/proc/self/task"))
+before = count()
+_native.top_of_rows(np.zeros((1, 50), np.float32), None, 3, 8)
+_native.concordant_pairs(np.array([0, 2]), np.zeros(2), np.zeros(2))
+plan.epoch(*tables, 0.1, 0, 0.1, 0, 1)
+one_task = count() - before
+plan.epoch(*tables, 0.1, 0, 0.1, 0, 2)
+print(one_task, count() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_one_task_or_one_thread_of_work_starts_no_thread():
+    code = STARTED_THREADS.format(tests=str(Path(__file__).parent))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["0", "2"]
 
 
 def test_concurrent_python_callers():
@@ -286,7 +321,7 @@ plan, tables = long_work(3)
 print("ready", flush=True)
 start = time.perf_counter()
 try:
-    plan.epoch(*tables, 0.01, 0.01, 0.01, 0.01, 2)
+    plan.epoch(*tables, 0.01, 0.01, 0.01, 0.01, {threads})
     print("finished")
 except KeyboardInterrupt:
     print("interrupted", time.perf_counter() - start)
@@ -294,8 +329,9 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.slow
-def test_ctrl_c_interrupts_native_work():
-    code = INTERRUPTED.format(tests=str(Path(__file__).parent))
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_interrupts_native_work(threads):
+    code = INTERRUPTED.format(tests=str(Path(__file__).parent), threads=threads)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.4)
