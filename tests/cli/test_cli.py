@@ -19,6 +19,7 @@ from synthetic import write_csv
 
 import foretaste
 from foretaste.cli import cli
+from foretaste.metrics import METRICS, RANKING_METRICS
 from foretaste.metrics.rating import rmse
 from foretaste.models import MODELS, Bias
 from foretaste.persistence import load
@@ -400,3 +401,11 @@ def test_demo_prints_a_table_and_working_commands(folder: Path) -> None:
     script = f'foretaste() {{ "{sys.executable}" -m foretaste "$@"; }}\nset -e\n' + "\n".join(steps)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}
     subprocess.run(["bash", "-c", script], check=True, env=environment, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "names"), [("compare", METRICS), ("tune", METRICS), ("rank", RANKING_METRICS)]
+)
+def test_help_names_every_metric(command: str, names: dict[str, object]) -> None:
+    help_text = " ".join(run(command, "-h").stdout.split())
+    assert ", ".join(names).replace("nmae", "nmae (with --scale)") in help_text

@@ -15,7 +15,7 @@ from synthetic import write_csv
 
 import foretaste
 from foretaste.cli import cli
-from foretaste.cli.tune import _parse_space
+from foretaste.cli.tune import parse_space
 from foretaste.evaluation import tune
 from foretaste.evaluation.tuning.search import Search
 from foretaste.models import SVD, Bias
@@ -162,14 +162,14 @@ def test_mismatched_study_suggests_another_file(folder: Path) -> None:
 
 def test_space_option_is_parsed() -> None:
     typed = "factors=16..128,learning-rate=0.001..1e-1:log,schedule=linear|cosine,biased=true,init_std=0|.5"
-    assert _parse_space(SVD(), typed) == {
+    assert parse_space(SVD(), typed) == {
         "factors": (16, 128),
         "learning_rate": ("log", 0.001, 0.1),
         "schedule": ["linear", "cosine"],
         "biased": [True],
         "init_std": [0, 0.5],
     }
-    more = _parse_space(Bias(), "default, epochs=50|100")
+    more = parse_space(Bias(), "default, epochs=50|100")
     assert set(more) == {"user_damping", "item_damping", "epochs"}
 
 

@@ -11,9 +11,9 @@ import foretaste
 from foretaste import metrics
 from foretaste._utils.progress import ProgressTask
 from foretaste.errors import DataError, InvalidParameterError, NotFoundError
-from foretaste.evaluation import candidates as candidates_room
 from foretaste.evaluation import evaluate_ranking
 from foretaste.evaluation.candidates import ListBuilder, as_candidates
+from foretaste.evaluation.ranking import co_rating_diversity
 from foretaste.evaluation.ranking_task import make_ranking_task
 from foretaste.models import EASE, SVD, Bias, Popularity
 from foretaste.models.base import Model
@@ -69,7 +69,8 @@ def test_metrics_equal_plain_python(parts, model, policy):
     assert not model.__sklearn_is_fitted__()
 
 
-def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
+@pytest.mark.parametrize("policy", ["all", "test", ("sampled", 5)])
+def test_metrics_do_not_depend_on_the_type_of_ids(parts, policy):
     train, test = parts
     texts = [
         Ratings.from_columns(
@@ -77,16 +78,25 @@ def test_ratings_with_text_ids_and_blocks_change_nothing(parts, monkeypatch):
         )
         for part in parts
     ]
-    for policy in ("all", "test", ("sampled", 5)):
-        before = evaluate_ranking(train, "Bias", test=test, relevant=1, candidates=policy)
-        monkeypatch.setattr(candidates_room, "_PAIRS_PER_STEP", 1000)
-        monkeypatch.setattr(candidates_room, "_PREDICTIONS_PER_STEP", 100)
-        after = evaluate_ranking(texts[0], "Bias", test=texts[1], relevant=1, candidates=policy, threads=1)
-        monkeypatch.undo()
-        for one, other in zip(before.rows, after.rows, strict=True):
-            assert {k: v for k, v in one.items() if "seconds" not in k} == {
-                k: v for k, v in other.items() if "seconds" not in k
-            }
+    before = evaluate_ranking(train, "Bias", test=test, relevant=1, candidates=policy)
+    after = evaluate_ranking(texts[0], "Bias", test=texts[1], relevant=1, candidates=policy, threads=1)
+    for row, text_row in zip(before.rows, after.rows, strict=True):
+        assert {key: value for key, value in row.items() if "seconds" not in key} == {
+            key: value for key, value in text_row.items() if "seconds" not in key
+        }
+
+
+@pytest.mark.parametrize("policy", ["all", "test", ("sampled", 5)])
+def test_lists_do_not_depend_on_the_size_of_steps(parts, policy):
+    task = make_ranking_task(*parts, 1, "binary")
+    model = Bias().fit(parts[0])
+    sizes = ({}, {"pairs_per_step": 1000, "predictions_per_step": 100})
+    whole, in_steps = (
+        ListBuilder(task, as_candidates(policy, 0), 10, 1, **size).build_lists(model, ProgressTask())
+        for size in sizes
+    )
+    np.testing.assert_array_equal(whole[0], in_steps[0])
+    assert whole[1] == in_steps[1]
 
 
 # Planted traps --------------------------------------------------------------------------------------------
@@ -317,12 +327,16 @@ def test_constant_predictions_are_reported(parts):
     assert told[0].startswith("GlobalMean")
 
 
-def test_interrupt_keeps_finished_results(parts, monkeypatch):
-    def stop(self, train, progress):
+@estimator
+class Interrupted(Bias):
+    """Is interrupted in fitting."""
+
+    def _fit(self, train, progress):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SVD, "_fit", stop)
-    results = evaluate_ranking(parts[0], ["Bias", "SVD", "EASE"], test=parts[1], relevant=1)
+
+def test_interrupt_keeps_finished_results(parts):
+    results = evaluate_ranking(parts[0], ["Bias", Interrupted(), "EASE"], test=parts[1], relevant=1)
     assert results.interrupted
     assert {row["name"] for row in results.rows} == {"Popularity", "Bias"}
     assert results.to_dict()["interrupted"] is True
@@ -427,7 +441,5 @@ def test_public_names_are_aliases_of_the_same_objects():
 def test_diversity_uses_co_ratings():
     """Items a and b have one rater of two each in common, so that their cosine is one half."""
     train = Ratings.from_columns([1, 1, 2, 3, 9], ["a", "b", "a", "b", "c"], [1.0, 2.0, 3.0, 4.0, 5.0])
-    from foretaste.evaluation.ranking import _co_rating_diversity
-
     shown = np.array([[0, 1, -1], [0, 2, -1], [0, 1, 2]], np.int32)
-    assert _co_rating_diversity(shown, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])
+    assert co_rating_diversity(shown, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])

@@ -9,7 +9,7 @@ import click
 
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
 from foretaste.cli.inputs import SAMPLE, display_name, load_ratings, parse_models, training_source
-from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, TEST_OPTION, TRAIN_OPTION
+from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, TEST_OPTION, TRAIN_OPTION, MetricOption
 from foretaste.cli.rendering import render_table
 from foretaste.cli.split_options import SPLIT_OPTIONS, make_split
 from foretaste.errors import DataError
@@ -95,9 +95,11 @@ def _next_steps(results: Results, ratings: Ratings) -> str:
     ),
     click.option(
         "--metrics",
+        cls=MetricOption,
+        metavar="A,B",
         default="rmse,mae",
         show_default=True,
-        help="rmse, rmse_per_user, mae, nmae (with --scale), r2, fcp.",
+        help="Metrics to compute",
     ),
     click.option(
         "--breakdown", is_flag=True, help="Break the error of the best model down by groups of ratings."

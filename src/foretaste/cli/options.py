@@ -13,6 +13,32 @@ from foretaste.errors import InvalidParameterError
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
+class MetricOption(click.Option):
+    """An option whose help ends with the names of the metrics, which are imported when it is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return names and help of the option."""
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].replace(self.help or "", f"{self.help}: {self._names()}.", 1))
+
+    def _names(self) -> str:
+        from foretaste.metrics import METRICS
+
+        return ", ".join(
+            f"{name} (with --scale)" if metric.requires == "scale" else name
+            for name, metric in METRICS.items()
+        )
+
+
+class RankingMetricOption(MetricOption):
+    """The same for metrics of ranked lists."""
+
+    def _names(self) -> str:
+        from foretaste.metrics import RANKING_METRICS
+
+        return ", ".join(RANKING_METRICS)
+
+
 def _parse_scale(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None

@@ -9,10 +9,8 @@ import click
 from foretaste.cli.compare import raise_if_all_failed
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
 from foretaste.cli.inputs import display_name, load_ratings, parse_models, training_source
-from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, TEST_OPTION, TRAIN_OPTION
+from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, TEST_OPTION, TRAIN_OPTION, RankingMetricOption
 from foretaste.cli.rendering import render_table
-
-_METRICS = "ndcg, map, precision, recall, mrr, hit_rate, coverage, novelty, diversity, gini."
 
 
 @command(
@@ -33,7 +31,7 @@ _METRICS = "ndcg, map, precision, recall, mrr, hit_rate, coverage, novelty, dive
         metavar="WHICH",
         help="Candidate items: all, test, or sampled:100 (biased; see the notes).",
     ),
-    click.option("--metrics", metavar="A,B", help=f"Models are sorted by the first: {_METRICS}"),
+    click.option("--metrics", cls=RankingMetricOption, metavar="A,B", help="Models are sorted by the first"),
     click.option(
         "--gain",
         default="binary",

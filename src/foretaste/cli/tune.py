@@ -11,7 +11,7 @@ import click
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
 from foretaste.cli.hint_translation import python_hint_to_options, shell_join
 from foretaste.cli.inputs import display_name, load_ratings
-from foretaste.cli.options import READ_OPTIONS, is_option_set
+from foretaste.cli.options import READ_OPTIONS, MetricOption, is_option_set
 from foretaste.cli.rendering import render_table
 from foretaste.cli.suggestions import InvalidValueError
 from foretaste.errors import InvalidParameterError
@@ -36,7 +36,7 @@ def _parse_duration(_: click.Context, __: click.Parameter, text: str | None) -> 
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _parse_space(model: Model, text: str) -> dict[str, Any]:
+def parse_space(model: Model, text: str) -> dict[str, Any]:
     """Parse ``factors=16..128,learning_rate=0.001..0.1:log,schedule=linear|cosine``.
 
     ``default`` is the default space; what follows extends it.
@@ -123,7 +123,7 @@ def _parse_value(text: str) -> Any:
         help="Sampler: Gaussian process, TPE, random search or grid search.",
     ),
     click.option(
-        "--metric", default="rmse", show_default=True, help="rmse, mae, nmae (with --scale), r2, fcp."
+        "--metric", cls=MetricOption, default="rmse", show_default=True, help="The metric to optimize"
     ),
     click.option("--seed", default=0, show_default=True, help="Random seed of folds and sampler."),
     click.option("--prune/--no-prune", default=True, help="Stop unpromising trials early."),
@@ -158,7 +158,7 @@ def tune(
     from foretaste.evaluation.comparison import model_from_name
 
     base_model = model_from_name(model)
-    search_space = "default" if space == "default" else _parse_space(base_model, space)
+    search_space = "default" if space == "default" else parse_space(base_model, space)
     ratings = load_ratings(file, read_options)
     result = search(
         base_model,

@@ -17,9 +17,6 @@ from foretaste.ratings import Pairs
 from foretaste.recommendation.topk import ExcludedItems, TopKRanker
 from foretaste.typing import Float32Array, IndexArray, Int64Array
 
-_PAIRS_PER_STEP = 50_000_000  # ranked by a native call per step, so that progress is updated
-_PREDICTIONS_PER_STEP = 1_000_000  # single predictions per step
-
 SAMPLED_WARNING = (
     "sampled candidates mislead: metrics are far higher than among all items, and can rank models in another "
     'order (Krichene and Rendle, "On sampled metrics for item recommendation", KDD 2020)'
@@ -101,10 +98,24 @@ class ListBuilder:
     n : int
         Length of the lists.
     threads : int
+    pairs_per_step : int
+        Number of pairs that a native call ranks, after which progress is reported.
+    predictions_per_step : int
+        Number of candidates that are predicted at once where they differ between users.
     """
 
-    def __init__(self, ranking_task: RankingTask, candidates: Candidates, n: int, threads: int) -> None:
+    def __init__(
+        self,
+        ranking_task: RankingTask,
+        candidates: Candidates,
+        n: int,
+        threads: int,
+        *,
+        pairs_per_step: int = 50_000_000,
+        predictions_per_step: int = 1_000_000,
+    ) -> None:
         self.ranking_task, self.n, self.threads = ranking_task, n, threads
+        self.pairs_per_step, self.predictions_per_step = pairs_per_step, predictions_per_step
         self.n_short = 0
         self.candidate_rows: tuple[Int64Array, IndexArray] | None = None
         if candidates.policy == "all":
@@ -138,7 +149,7 @@ class ListBuilder:
         excluded = ExcludedItems(starts, item)
         model_to_task = np.r_[ranking_task.items.indices_of(model.items_.ids), np.int32(-1)]
         lists, n_tied = np.full((len(user), self.n), -1, np.int32), 0
-        step = max(1, _PAIRS_PER_STEP // max(1, len(ranker.candidates)))
+        step = max(1, self.pairs_per_step // max(1, len(ranker.candidates)))
         for start in range(0, len(user), step):
             batch = slice(start, min(len(user), start + step))
             top, score = ranker.topk(user[batch], excluded.take_rows(batch))
@@ -161,7 +172,7 @@ class ListBuilder:
         while first < len(order):
             # Lengths increase: take rows while the block, as wide as the longest, fits the limit.
             last = first + 1
-            while last < len(order) and (last + 1 - first) * length[order[last]] <= _PREDICTIONS_PER_STEP:
+            while last < len(order) and (last + 1 - first) * length[order[last]] <= self.predictions_per_step:
                 last += 1
             rows = order[first:last]
             size, max_size = length[rows], int(length[rows[-1]])

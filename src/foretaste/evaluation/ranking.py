@@ -239,7 +239,7 @@ class _RankingComparison:
                     count = np.bincount(train.item, minlength=len(train.items))
                     values = novelty_per_list(list_items, count, len(train.users))
                 elif name == "diversity":
-                    values = _co_rating_diversity(list_items, train)
+                    values = co_rating_diversity(list_items, train)
                 else:
                     values = scores.per_list(name)
                 defined_values = values[~np.isnan(values)]
@@ -282,7 +282,7 @@ class _RankingComparison:
         )
 
 
-def _co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
+def co_rating_diversity(list_items: IndexArray, train: Any) -> Float64Array:
     """Return the diversity of each list by the cosine similarity of the rating columns."""
     items, positions = np.unique(list_items, return_inverse=True)
     positions = positions.reshape(list_items.shape).astype(np.int32)

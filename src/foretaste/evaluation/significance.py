@@ -54,11 +54,11 @@ class Uncertainty:
 class PerUserErrors:
     """Sums squared errors per group of users, so that models can be compared without their predictions.
 
-    With up to ``MAX_GROUPS`` test users each user is a group, otherwise users are assigned at random. Takes
+    With up to ``max_groups`` test users each user is a group, otherwise users are assigned at random. Takes
     ``8 * n_groups * folds`` bytes per model.
     """
 
-    def __init__(self, plan: EvaluationPlan, seed: int = 0) -> None:
+    def __init__(self, plan: EvaluationPlan, seed: int = 0, max_groups: int = MAX_GROUPS) -> None:
         self.plan = plan
         folds = range(len(plan))
         users = [plan.test_users(fold) for fold in folds]
@@ -66,7 +66,7 @@ class PerUserErrors:
         for codes in users:
             is_test_user[codes] = True
         self.n_users = int(np.count_nonzero(is_test_user))
-        self.n_groups = min(self.n_users, MAX_GROUPS)
+        self.n_groups = min(self.n_users, max_groups)
         group_of_user = np.full(len(is_test_user), -1, np.int32)
         random_groups = np.random.default_rng(seed).permutation(self.n_users) % self.n_groups
         group_of_user[is_test_user] = (

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from foretaste.evaluation.tuning import gp_sampler
 from foretaste.evaluation.tuning.gp_sampler import (
     GaussianProcess,
     GPSampler,
@@ -19,6 +18,8 @@ from foretaste.evaluation.tuning.gp_sampler import (
     comparable_scores,
     fit_hyperparameters,
     n_startup_trials,
+    negative_log_posterior,
+    select_trials,
 )
 from foretaste.evaluation.tuning.samplers import setting_key
 from foretaste.evaluation.tuning.search_space import Categorical, Interval, SearchSpace
@@ -71,7 +72,7 @@ def test_gradient_equals_finite_differences(n: int, seed: int) -> None:
     constants = np.random.default_rng(seed).normal(-0.5, 0.5, 4)
 
     def cost(at: Any) -> Any:
-        return gp_sampler._negative_log_posterior(at, places, score, folds, groups, expected)
+        return negative_log_posterior(at, places, score, folds, groups, expected)
 
     steps = 1e-5 * np.eye(4)
     slope = [(cost(constants + step)[0] - cost(constants - step)[0]) / 2e-5 for step in steps]
@@ -122,16 +123,23 @@ def test_failed_trials_count_as_the_worst() -> None:
     assert (comparable_scores([Trial(0, {}, [], state=FAILED)] * 3, 1.0)[0] == 0).all()
 
 
-def follow(space: SearchSpace, target: Any, trials: int, maximize: bool = False, seed: int = 0) -> list[Any]:
+def run_sampler(
+    space: SearchSpace,
+    target: Any,
+    trials: int,
+    maximize: bool = False,
+    seed: int = 0,
+    max_trials: int = 256,
+) -> list[Any]:
     """Run a search over a function; return the settings in their order."""
-    surface, seen, settings = GPSampler(space, seed, maximize), set[str](), []
+    sampler, seen, settings = GPSampler(space, seed, maximize, max_trials), set[str](), []
     for number in range(1, trials + 1):
-        params = surface.ask(number, seen)
+        params = sampler.ask(number, seen)
         assert params is not None
         seen.add(setting_key(space, params))
         settings.append(params)
         sign = -1 if maximize else 1
-        surface.tell(Trial(number, params, [sign * target(params)] * 3, state=COMPLETE), params)
+        sampler.tell(Trial(number, params, [sign * target(params)] * 3, state=COMPLETE), params)
     return settings
 
 
@@ -145,7 +153,7 @@ def test_mixed_optimum_is_found(maximize: bool) -> None:
         where, floor = bottoms[params["word"]]
         return floor + float(np.log(params["rate"] / where)) ** 2 / (1 if params["word"] == "b" else 10)
 
-    settings = follow(space, target, 45, maximize)
+    settings = run_sampler(space, target, 45, maximize)
     best = min(settings, key=target)
     assert best["word"] == "b"
     assert best["rate"] == pytest.approx(0.03, rel=0.05)
@@ -164,7 +172,7 @@ def test_curved_valley_is_minimized() -> None:
         return float(10 * np.log(valley) ** 2 + np.log(along) ** 2 + params["z"] ** 2)
 
     for seed in range(3):
-        assert min(map(target, follow(space, target, 45, seed=seed))) < 0.05
+        assert min(map(target, run_sampler(space, target, 45, seed=seed))) < 0.05
 
 
 def test_sample_depends_on_seed_number_and_history_only() -> None:
@@ -174,25 +182,25 @@ def test_sample_depends_on_seed_number_and_history_only() -> None:
     def target(params: Any) -> float:
         return float(params["x"] - 0.3) ** 2 + float(params["y"] - 0.6) ** 2
 
-    settings = follow(space, target, 40)
+    settings = run_sampler(space, target, 40)
     for before in (3, n_startup_trials(2) - 1, 17, 39):
         late, seen = GPSampler(space, 0, False), set[str]()
         for number, params in enumerate(settings[:before], 1):
             late.tell(Trial(number, params, [target(params)] * 3, state=COMPLETE), params)
             seen.add(setting_key(space, params))
         assert late.ask(before + 1, seen) == settings[before]
-    assert follow(space, target, 12, seed=1) != settings[:12]
+    assert run_sampler(space, target, 12, seed=1) != settings[:12]
 
 
-def test_many_trials_are_subsampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gp_sampler, "_MAX_TRIALS", 20)
-    assert gp_sampler._select_trials(np.arange(20.0)).tolist() == list(range(20))
-    kept = gp_sampler._select_trials(np.array([*range(30), *range(30, 0, -1)], float))
-    assert len(kept) == 20
-    assert {0, 1, 2, 59, 58, 57} <= set(kept.tolist())  # the best
-    assert set(range(50, 60)) <= set(kept.tolist())  # and the latest
+def test_process_is_fitted_to_the_best_and_the_latest_trials() -> None:
+    assert select_trials(np.arange(20.0), 20).tolist() == list(range(20))
+    selected = select_trials(np.array([*range(30), *range(30, 0, -1)], float), 20)
+    assert len(selected) == 20
+    assert {0, 1, 2, 59, 58, 57} <= set(selected.tolist())  # the best
+    assert set(range(50, 60)) <= set(selected.tolist())  # and the latest
     space: SearchSpace = {"x": Interval(0.0, 1.0)}
-    assert min(abs(p["x"] - 0.3) for p in follow(space, lambda p: (p["x"] - 0.3) ** 2, 30)) < 0.01
+    settings = run_sampler(space, lambda p: (p["x"] - 0.3) ** 2, 30, max_trials=20)
+    assert min(abs(params["x"] - 0.3) for params in settings) < 0.01
 
 
 def test_small_space_is_enumerated() -> None:
@@ -201,5 +209,5 @@ def test_small_space_is_enumerated() -> None:
         "word": Categorical(("a", "b")),
         "whole": Interval(1, 3, is_integer=True),
     }
-    settings = follow(space, lambda params: params["size"], 18)
+    settings = run_sampler(space, lambda params: params["size"], 18)
     assert {tuple(p.values()) for p in settings} == set(itertools.product((1, 2, 3), "ab", (1, 2, 3)))

@@ -274,8 +274,14 @@ def test_timeout_is_respected_and_shared(ratings: Ratings) -> None:
 # The study -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["random", "gp", "tpe", "grid"])
-@pytest.mark.parametrize("stop_after", [1, 4, 40, 75])
+@pytest.mark.parametrize(
+    ("method", "stop_after"),
+    [
+        pytest.param(method, stop_after, marks=[] if method == "grid" else pytest.mark.nightly)
+        for method in ("random", "gp", "tpe", "grid")
+        for stop_after in (1, 4, 40, 75)
+    ],
+)
 def test_resumed_search_equals_an_uninterrupted_one(
     method: str, stop_after: int, ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +351,7 @@ def rows_of(study: Path, table: str) -> list[Any]:
     return rows
 
 
+@pytest.mark.nightly
 def test_kill_loses_and_repeats_no_finished_fold(tmp_path: Path) -> None:
     study = tmp_path / "t.db"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}

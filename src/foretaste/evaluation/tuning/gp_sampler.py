@@ -15,7 +15,6 @@ from foretaste.evaluation.tuning.search_space import Categorical, Interval, Sear
 from foretaste.evaluation.tuning.study import FAILED, Trial
 from foretaste.typing import Float64Array, IntpArray
 
-_MAX_TRIALS = 256  # trials that the process is fitted to: the cost grows with their cube
 _N_RANDOM = 2000  # candidates sampled from the whole space
 _N_BEST, _STEP_SIZES = 5, (0.1, 0.03, 0.01)  # and around the best points, at these distances
 _N_PER_STEP = 100
@@ -38,10 +37,19 @@ class GPSampler:
 
     A score on few folds has a larger noise variance, so that pruned trials contribute, too; differences in
     difficulty between folds are removed first.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    seed : int
+    maximize : bool
+        Whether a greater score is better.
+    max_trials : int
+        Number of trials that the process is fitted to: the cost grows with its cube.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, maximize: bool) -> None:
-        self.space, self.seed = space, seed
+    def __init__(self, space: SearchSpace, seed: int, maximize: bool, max_trials: int = 256) -> None:
+        self.space, self.seed, self.max_trials = space, seed, max_trials
         self.sign = -1.0 if maximize else 1.0
         self.random_sampler = RandomSampler(space, seed)
         self.cube = UnitCube(space)
@@ -85,13 +93,13 @@ class GPSampler:
         self, points: Float64Array, score: Float64Array, n_folds: Float64Array
     ) -> GaussianProcess:
         """Return the process; its hyperparameters are refitted at fixed numbers of trials."""
-        selected = _select_trials(score)
+        selected = select_trials(score, self.max_trials)
         refit_at = 1
         while refit_at * _REFIT_FACTOR + 1 <= len(score):  # depends on the number of trials only
             refit_at = int(refit_at * _REFIT_FACTOR + 1)
         if self.hyperparameters[0] != refit_at:
             first_scores, first_n_folds = comparable_scores(self.trials[:refit_at], self.sign)
-            subset = _select_trials(first_scores)
+            subset = select_trials(first_scores, self.max_trials)
             self.hyperparameters = (
                 refit_at,
                 fit_hyperparameters(
@@ -103,12 +111,12 @@ class GPSampler:
         )
 
 
-def _select_trials(score: Float64Array) -> IntpArray:
-    """Return the trials to fit to, at most ``_MAX_TRIALS``: half of them the best, half the latest."""
-    if len(score) <= _MAX_TRIALS:
+def select_trials(score: Float64Array, max_trials: int) -> IntpArray:
+    """Return the trials to fit to, at most ``max_trials``: half of them the best, half the latest."""
+    if len(score) <= max_trials:
         return np.arange(len(score))
-    best = np.argsort(score, kind="stable")[: _MAX_TRIALS // 2]
-    latest = np.setdiff1d(np.arange(len(score)), best)[-(_MAX_TRIALS // 2) :]
+    best = np.argsort(score, kind="stable")[: max_trials // 2]
+    latest = np.setdiff1d(np.arange(len(score)), best)[-(max_trials // 2) :]
     return np.sort(np.concatenate([best, latest]))
 
 
@@ -294,13 +302,13 @@ def fit_hyperparameters(
     priors = np.array([*[_LENGTH_PRIOR] * n_length_scales, _SIGNAL_PRIOR, _NOISE_PRIOR])
 
     def objective(log_hyperparameters: Float64Array) -> tuple[float, Float64Array]:
-        return _negative_log_posterior(log_hyperparameters, points, standardized, n_folds, groups, priors)
+        return negative_log_posterior(log_hyperparameters, points, standardized, n_folds, groups, priors)
 
     bounds = np.log([*[(0.03, 10.0)] * n_length_scales, (0.05, 20.0), (1e-6, 2.0)])
     return np.asarray(minimize(objective, priors[:, 0], jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
-def _negative_log_posterior(
+def negative_log_posterior(
     log_hyperparameters: Float64Array,
     points: Float64Array,
     standardized: Float64Array,
