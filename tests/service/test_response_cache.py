@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from foretaste.service.db.rating_store import CacheVersion
-from foretaste.service.response_cache import ResponseCache
+from foretaste.service.response_cache import CacheVersion, ResponseCache
 
 ASKED = "/recommendations?user=41&n=3"
 

@@ -14,8 +14,8 @@ from foretaste.persistence import load
 from foretaste.ratings import Ratings
 from foretaste.recommendation import recommend
 from foretaste.recommendation.ann_index import ItemIndex
-from foretaste.service.db import rating_store
 from foretaste.service.middleware.access_log import JsonFormatter
+from foretaste.service.response_cache import cache_version_nowait
 
 
 def test_health_and_readiness_need_no_key(client):
@@ -330,7 +330,7 @@ def test_cached_list_is_served_only_while_nothing_changed(make_client):
 
     def cached(user, n):
         return app_state.responses.lookup(
-            user, n, lambda user: rating_store.cache_version_nowait(app_state.database, user)
+            user, n, lambda user: cache_version_nowait(app_state.database, user)
         )
 
     client.get("/recommendations?user=41&n=3")

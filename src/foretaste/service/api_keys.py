@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from foretaste.errors import InvalidParameterError, NotFoundError
-from foretaste.service.db.database import Connection, Database, DatabaseUnavailableError
+from foretaste._utils.checks import check_choice
+from foretaste.errors import NotFoundError
+from foretaste.service.db.database import ConflictError, Connection, Database
 from foretaste.service.db.schema import keys
 
 _COLUMNS = (keys.c.id, keys.c.name, keys.c.role, keys.c.created_at, keys.c.revoked_at)
 ROLES = ("read", "write", "admin")  # each includes those before it
 _PREFIX = "foretaste_"
-_CACHE_TTL = 2.0  # seconds until a worker checks again whether a key was revoked
-_REFRESH_AFTER = 1.0  # seconds until a background refresh, so that requests do not all wait at once
+_MAX_CACHED_KEYS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,9 @@ class ApiKey:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-def hash_key(key: str) -> str:
-    """Return the SHA-256 of a key as hexadecimal digits."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+def hash_token(token: str) -> str:
+    """Return the SHA-256 of a key or session token as hexadecimal digits."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def create_key(connection: Connection, name: str, role: str) -> tuple[str, ApiKey]:
@@ -50,10 +48,9 @@ def create_key(connection: Connection, name: str, role: str) -> tuple[str, ApiKe
     InvalidParameterError
         If there is no such role.
     """
-    if role not in ROLES:
-        raise InvalidParameterError(f"role={role!r} is not allowed", hint="one of " + ", ".join(ROLES))
+    check_choice("role", role, ROLES)
     key = _PREFIX + secrets.token_hex(32)
-    values = {"sha256": hash_key(key), "name": name, "role": role, "created_at": int(time.time())}
+    values = {"sha256": hash_token(key), "name": name, "role": role, "created_at": int(time.time())}
     key_id = connection.execute(sa.insert(keys).values(**values).returning(keys.c.id)).scalar_one()
     return key, ApiKey(key_id, name, role, values["created_at"], None)  # type: ignore[arg-type]
 
@@ -70,7 +67,7 @@ def revoke_key(connection: Connection, key_id: int) -> None:
     ------
     NotFoundError
         If there is no such key.
-    InvalidParameterError
+    ConflictError
         If it is the last valid admin key.
     """
     keys_by_id = {key.id: key for key in list_keys(connection)}
@@ -81,51 +78,33 @@ def revoke_key(connection: Connection, key_id: int) -> None:
         k for k in keys_by_id.values() if k.role == "admin" and k.revoked_at is None and k.id != key_id
     ]
     if key.role == "admin" and key.revoked_at is None and not other_admins:
-        raise InvalidParameterError("this is the last admin key", hint="create another one first")
+        raise ConflictError("this is the last admin key", hint="create another one first")
     if key.revoked_at is None:
         connection.execute(sa.update(keys).where(keys.c.id == key_id).values(revoked_at=int(time.time())))
 
 
 class Keyring:
-    """Looks up API keys; a revoked key is accepted for at most two seconds more.
+    """Looks up API keys; a key that another worker revokes is accepted for ``trust_seconds`` more.
 
     Parameters
     ----------
     database : Database
+    trust_seconds : float
+        How long a lookup is valid.
     """
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, trust_seconds: float = 2.0) -> None:
+        self.database, self.trust_seconds = database, trust_seconds
         self._cache: dict[str, tuple[float, ApiKey]] = {}
-        self._executor = ThreadPoolExecutor(1, "foretaste-keys")
-        self._refreshing: set[str] = set()
 
     def get_cached(self, key: str) -> ApiKey | None:
         """Return a key from the cache; None if it has to be looked up in the database."""
-        key_hash = hash_key(key)
-        cached_at, api_key = self._cache.get(key_hash, (0.0, None))
-        age = time.monotonic() - cached_at
-        if api_key is None or age >= _CACHE_TTL:
-            return None
-        if age >= _REFRESH_AFTER and key_hash not in self._refreshing:
-            self._refreshing.add(key_hash)
-            self._executor.submit(self._refresh, key, key_hash)
-        return api_key
-
-    def _refresh(self, key: str, key_hash: str) -> None:
-        try:
-            with suppress(DatabaseUnavailableError):  # looked up again when its cache entry expires
-                self.lookup(key)
-        finally:
-            self._refreshing.discard(key_hash)
-
-    def close(self) -> None:
-        """Wait for running refreshes."""
-        self._executor.shutdown()
+        cached_at, api_key = self._cache.get(hash_token(key), (0.0, None))
+        return api_key if time.monotonic() - cached_at < self.trust_seconds else None
 
     def was_valid(self, key: str) -> bool:
         """Whether a key was valid at its last lookup, however long ago."""
-        return hash_key(key) in self._cache
+        return hash_token(key) in self._cache
 
     def lookup(self, key: str) -> ApiKey | None:
         """Return a key from the database; None if it is unknown or revoked.
@@ -135,13 +114,13 @@ class Keyring:
         DatabaseUnavailableError
             If the database does not respond.
         """
-        key_hash = hash_key(key)
+        key_hash = hash_token(key)
         with self.database.read_connection() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(keys.c.sha256 == key_hash)).one_or_none()
         if row is None or row.revoked_at is not None:
             self._cache.pop(key_hash, None)
             return None
-        if len(self._cache) > 1000:
+        if len(self._cache) > _MAX_CACHED_KEYS:
             self._cache.clear()
         self._cache[key_hash] = time.monotonic(), ApiKey(*row)
         return self._cache[key_hash][1]

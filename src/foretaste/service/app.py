@@ -22,7 +22,7 @@ from foretaste.errors import (
 )
 from foretaste.service.api import health, items, jobs, keys, models, ratings, recommendations, users
 from foretaste.service.api.dependencies import AppState, ForbiddenError, UnauthorizedError
-from foretaste.service.db.database import DatabaseUnavailableError, StorageFullError
+from foretaste.service.db.database import ConflictError, DatabaseUnavailableError, StorageFullError
 from foretaste.service.middleware.access_log import AccessLogMiddleware
 from foretaste.service.middleware.errors import error_envelope, is_web_path
 from foretaste.service.middleware.headers import SecurityHeadersMiddleware
@@ -31,7 +31,6 @@ from foretaste.service.middleware.limits import LimitsMiddleware
 from foretaste.service.model_server import NoActiveModelError
 from foretaste.service.response_cache import ResponseCacheMiddleware
 from foretaste.service.settings import Settings
-from foretaste.service.training.jobs import JobRunningError
 from foretaste.service.training.train import QualityGateError
 from foretaste.service.web import routes, routes_admin
 from foretaste.service.web.dependencies import WebState
@@ -41,7 +40,7 @@ _STATUS_BY_ERROR: tuple[tuple[type[ForetasteError], int], ...] = (
     (UnauthorizedError, 401),
     (ForbiddenError, 403),
     (CsrfError, 403),
-    (JobRunningError, 409),
+    (ConflictError, 409),
     (DatabaseUnavailableError, 503),
     (StorageFullError, 507),
     (NoActiveModelError, 503),

@@ -10,7 +10,7 @@ import numpy as np
 
 from foretaste._utils.progress import Progress
 from foretaste.data_audit.summary import rating_step
-from foretaste.errors import DataError, InvalidParameterError, NotFoundError
+from foretaste.errors import DataError, Hint, InvalidParameterError, NotFoundError
 from foretaste.features import ItemCatalog
 from foretaste.ratings import Ratings
 from foretaste.service import api_keys
@@ -125,7 +125,8 @@ def read_excluded_items(database: Database, path: str) -> tuple[str, ...]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise NotFoundError(f"cannot read {path}: {error.strerror}", hint='exclude_items="ids.txt"') from None
+        message = f"cannot read {path}: {error.strerror}"
+        raise NotFoundError(message, hint=Hint({"exclude_items": "ids.txt"})) from None
     except UnicodeDecodeError:
         raise DataError(f"{path} is not UTF-8 text", hint="one id per line") from None
     codec, item_ids = rating_store.load_id_codec(database), list[str]()

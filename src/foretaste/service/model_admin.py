@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
-
-from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.errors import ModelFileError
 from foretaste.persistence import load
 from foretaste.service.db import model_store
 from foretaste.service.db.database import Database
@@ -39,15 +37,12 @@ def delete_model(settings: Settings, database: Database, model_id: int) -> None:
     ------
     NotFoundError
         If there is no such model.
-    HTTPException
-        409 if it is active.
+    ConflictError
+        If it is active.
     """
     with database.write_transaction() as connection:
         stored = model_store.get_model(connection, model_id)
-        try:
-            model_store.delete_model(connection, model_id)
-        except InvalidParameterError as error:
-            raise HTTPException(409, f"{error.message}; {error.hint}") from None
+        model_store.delete_model(connection, model_id)
     (settings.models_dir / stored.file).unlink(missing_ok=True)
 
 

@@ -15,9 +15,10 @@ from foretaste.recommendation.ann_index import ItemIndex
 from foretaste.service.db import model_store, rating_store
 from foretaste.service.db.database import Connection, Database
 from foretaste.service.db.model_store import StoredModel
-from foretaste.service.db.rating_store import CacheVersion, StoredRating
+from foretaste.service.db.rating_store import StoredRating
 from foretaste.service.id_codec import IdCodec
 from foretaste.service.predictor import UserProfile, make_profile
+from foretaste.service.response_cache import CacheVersion, cache_version
 from foretaste.service.settings import Settings
 
 log = logging.getLogger("foretaste.service")
@@ -172,7 +173,7 @@ class ModelServer:
             The user's, if it was read through this connection.
         """
         if version is None:
-            version = rating_store.cache_version(connection, user)
+            version = cache_version(connection, user)
         active = self.get_active(connection, version.activation_id)
         with self._cache_lock:
             if version.deletion_count > active.deletion_count:  # a deleted user may be in the cache

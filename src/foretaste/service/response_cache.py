@@ -10,14 +10,18 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
 from foretaste.errors import DataError
 from foretaste.service.api_keys import Keyring
-from foretaste.service.db.database import Database
-from foretaste.service.db.rating_store import CacheVersion, cache_version_nowait
+from foretaste.service.db.database import Connection, Database
+from foretaste.service.db.schema import activations, settings, user_versions
 from foretaste.service.id_codec import IdCodec
 
 RECOMMENDATIONS_PATH = "/api/v1/recommendations"
@@ -27,6 +31,51 @@ _ENTRY_OVERHEAD = 400  # approximate bytes of an entry besides its body
 _ROUTE = SimpleNamespace(path="/recommendations")  # for the access log, as FastAPI sets it
 _QUERY = re.compile(rb"user=([0-9A-Za-z_.~-]{1,200})(?:&n=([1-9][0-9]{0,2}|1000))?")
 _BEARER = b"Bearer "
+_VERSION_QUERY = sa.select(
+    sa.select(user_versions.c.version)
+    .where(user_versions.c.user == sa.bindparam("user_id"))
+    .scalar_subquery(),
+    sa.select(settings.c.value)
+    .where(settings.c.name == sa.literal_column("'deletion_count'"))
+    .scalar_subquery(),
+    sa.select(sa.func.max(activations.c.id)).scalar_subquery(),
+)
+_VERSION_SQL = str(_VERSION_QUERY.compile(dialect=sqlite.dialect()))
+
+
+@dataclass(frozen=True)
+class CacheVersion:
+    """What a user's recommendations depend on: a cached response is valid while its version is current.
+
+    Parameters
+    ----------
+    user_version : int
+        Version of the user's ratings; 0 if they did not change since the import.
+    deletion_count : int
+        Number of users whose data were deleted.
+    activation_id : int
+        Id of the latest activation; 0 without a model.
+    """
+
+    user_version: int
+    deletion_count: int
+    activation_id: int
+
+    @classmethod
+    def from_row(cls, row: Any) -> CacheVersion:
+        """Return the version in a row of ``_VERSION_QUERY``."""
+        return cls(row[0] or 0, int(row[1] or 0), row[2] or 0)
+
+
+def cache_version(connection: Connection, user: str) -> CacheVersion:
+    """Return the current cache version of a user."""
+    return CacheVersion.from_row(connection.execute(_VERSION_QUERY, {"user_id": user}).one())
+
+
+def cache_version_nowait(database: Database, user: str) -> CacheVersion | None:
+    """Return ``cache_version`` if it can be read without waiting, else None."""
+    row = database.fetch_nowait(_VERSION_SQL, (user,))
+    return None if row is None else CacheVersion.from_row(row)
 
 
 class ResponseCache:

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from typing import Any
 
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 from foretaste.service.middleware.access_log import JsonFormatter
 from foretaste.service.settings import ENV_VAR, Settings
 
@@ -36,7 +36,8 @@ def bind_port(port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidParameterError(f"port {port} is not available: {reason}", hint="port=0") from None
+        message = f"port {port} is not available: {reason}"
+        raise InvalidParameterError(message, hint=Hint({"port": 0})) from None
     listener.set_inheritable(True)
     return listener
 

@@ -58,7 +58,6 @@ class AppState:
     def close(self) -> None:
         """Stop jobs and close connections."""
         self.job_runner.close()
-        self.keyring.close()
         self.database.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from fastapi import APIRouter, Depends
-from starlette.exceptions import HTTPException
 
 from foretaste.errors import InvalidParameterError
 from foretaste.service import api_keys
@@ -36,9 +35,6 @@ def create_key(body: KeyIn, app_state: StateDep) -> Success[KeyCreated]:
 def revoke_key(key_id: RowId, app_state: StateDep) -> Success[DeleteResult]:
     """Revoke a key: in this worker at once, in others within two seconds."""
     with app_state.database.write_transaction() as connection:
-        try:
-            api_keys.revoke_key(connection, key_id)
-        except InvalidParameterError as error:
-            raise HTTPException(409, error.message) from None
+        api_keys.revoke_key(connection, key_id)
     app_state.keyring.clear()
     return Success(data=DeleteResult(deleted=True))

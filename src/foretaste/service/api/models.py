@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from foretaste.errors import InvalidParameterError, ModelFileError
+from foretaste.errors import ModelFileError
 from foretaste.persistence import inspect
 from foretaste.service import model_admin
 from foretaste.service.api.dependencies import (
@@ -102,10 +102,7 @@ def _add_upload(app_state: AppState, path: Path) -> int:
 def roll_back_model(app_state: StateDep) -> Success[ModelOut]:
     """Activate the previously active model."""
     with app_state.database.write_transaction() as connection:
-        try:
-            model_id = model_store.roll_back(connection)
-        except InvalidParameterError as error:
-            raise HTTPException(409, error.message) from None
+        model_id = model_store.roll_back(connection)
         stored = model_store.get_model(connection, model_id)
     return Success(data=_model_out(stored, model_id))
 

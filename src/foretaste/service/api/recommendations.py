@@ -15,11 +15,10 @@ from foretaste.service.api.dependencies import (
     error_responses,
     require_role,
 )
-from foretaste.service.db import rating_store
 from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.model_server import ActiveModel
 from foretaste.service.predictor import ItemPrediction, UserProfile
-from foretaste.service.response_cache import DEFAULT_N
+from foretaste.service.response_cache import DEFAULT_N, cache_version
 from foretaste.service.schemas import (
     ExplanationOut,
     ExplanationPart,
@@ -47,7 +46,7 @@ def get_recommendations(user: IdQuery, app_state: StateDep, n: CountQuery = DEFA
     model_server = app_state.model_server
     text = model_server.id_codec.to_text(user, "user")
     with app_state.database.read_connection() as connection:
-        version = rating_store.cache_version(connection, text)
+        version = cache_version(connection, text)
         content = app_state.responses.get(text, n, version)
         if content is None:
             active, profile = model_server.get_user(connection, text, version)

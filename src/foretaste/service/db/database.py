@@ -15,13 +15,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from foretaste.errors import DataError, ForetasteError, InvalidParameterError, MissingDependencyError
+from foretaste.errors import (
+    DataError,
+    ForetasteError,
+    Hint,
+    InvalidParameterError,
+    MissingDependencyError,
+)
 from foretaste.service.db.schema import settings
 
 Connection = sa.Connection
 
 _TIMEOUT = 5  # seconds to wait for a lock, a connection or a query
 _HEAD_REVISION = "0002"
+_DATABASE_HINT = Hint({"database": "postgresql+psycopg://user@127.0.0.1/name"})
 
 
 class DatabaseUnavailableError(ForetasteError):
@@ -29,6 +36,12 @@ class DatabaseUnavailableError(ForetasteError):
 
     code = "unavailable"
     exit_code = 3
+
+
+class ConflictError(InvalidParameterError):
+    """Not possible in the current state of the database."""
+
+    code = "conflict"
 
 
 class StorageFullError(ForetasteError):
@@ -206,14 +219,11 @@ def _create_engine(url: str) -> sa.Engine:
     try:
         parsed_url = sa.make_url(url)
     except exc.ArgumentError:
-        raise InvalidParameterError(
-            "the database URL is not valid", hint='database="postgresql+psycopg://user@127.0.0.1/name"'
-        ) from None
+        raise InvalidParameterError("the database URL is not valid", hint=_DATABASE_HINT) from None
     backend = parsed_url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise InvalidParameterError(
-            f"the service supports SQLite and PostgreSQL, not {backend}",
-            hint='database="postgresql+psycopg://user@127.0.0.1/name"',
+            f"the service supports SQLite and PostgreSQL, not {backend}", hint=_DATABASE_HINT
         )
     if backend == "sqlite":
         engine = sa.create_engine(

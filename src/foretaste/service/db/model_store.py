@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -12,11 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from foretaste.errors import InvalidParameterError, NotFoundError
-from foretaste.service.db.database import Connection
+from foretaste.errors import NotFoundError
+from foretaste.service.db.database import ConflictError, Connection
 from foretaste.service.db.schema import activations, jobs, models
-
-_COLUMNS = tuple(models.c)
 
 
 @dataclass(frozen=True)
@@ -33,17 +30,9 @@ class StoredModel:
     checks: dict[str, Any]
 
 
-def _from_row(row: Any) -> StoredModel:
-    return _from_values(dict(row._mapping))
-
-
-def _from_values(values: dict[str, Any]) -> StoredModel:
-    return StoredModel(**values | {name: json.loads(values[name]) for name in ("spec", "checks")})
-
-
 def list_models(connection: Connection) -> list[StoredModel]:
     """Return all models, the newest first."""
-    return [_from_row(row) for row in connection.execute(sa.select(*_COLUMNS).order_by(models.c.id.desc()))]
+    return [StoredModel(*row) for row in connection.execute(sa.select(models).order_by(models.c.id.desc()))]
 
 
 def get_model(connection: Connection, model_id: int) -> StoredModel:
@@ -54,28 +43,22 @@ def get_model(connection: Connection, model_id: int) -> StoredModel:
     NotFoundError
         If there is no such model.
     """
-    row = connection.execute(sa.select(*_COLUMNS).where(models.c.id == model_id)).one_or_none()
+    row = connection.execute(sa.select(models).where(models.c.id == model_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no model {model_id}", hint="GET /api/v1/models")
-    return _from_row(row)
+    return StoredModel(*row)
 
 
 def get_active_model(connection: Connection) -> tuple[int, StoredModel] | None:
     """Return the id of the latest activation and its model; None if no model was ever activated."""
-    query = sa.select(activations.c.id.label("activation_id"), *_COLUMNS)
-    query = query.join(models, models.c.id == activations.c.model_id)
+    query = sa.select(activations.c.id, models).join(models, models.c.id == activations.c.model_id)
     row = connection.execute(query.order_by(activations.c.id.desc()).limit(1)).one_or_none()
-    if row is None:
-        return None
-    values = dict(row._mapping)
-    activation_id = values.pop("activation_id")
-    return activation_id, _from_values(values)
+    return None if row is None else (row[0], StoredModel(*row[1:]))
 
 
 def add_model(connection: Connection, row: dict[str, Any]) -> int:
     """Insert a row for a model file that is already in the models folder; return the model's id."""
     values = row | {"created_at": int(time.time())}
-    values |= {name: json.dumps(values[name], allow_nan=False) for name in ("spec", "checks")}
     return int(connection.execute(sa.insert(models).values(**values).returning(models.c.id)).scalar_one())
 
 
@@ -108,13 +91,13 @@ def roll_back(connection: Connection) -> int:
 
     Raises
     ------
-    InvalidParameterError
+    ConflictError
         If there is no previous model.
     """
     _lock_activations(connection)
     stack = _activation_stack(connection)
     if len(stack) < 2:
-        raise InvalidParameterError("there is no previous model", hint="GET /api/v1/models")
+        raise ConflictError("there is no previous model", hint="GET /api/v1/models")
     _insert_activation(connection, stack[-2], "rolled back")
     return stack[-2]
 
@@ -124,13 +107,13 @@ def delete_model(connection: Connection, model_id: int) -> None:
 
     Raises
     ------
-    InvalidParameterError
+    ConflictError
         If the model is active.
     """
     _lock_activations(connection)
     current = get_active_model(connection)
     if current is not None and current[1].id == model_id:
-        raise InvalidParameterError("this model is active", hint="activate another one first")
+        raise ConflictError("this model is active; activate another one first")
     connection.execute(sa.update(jobs).where(jobs.c.model_id == model_id).values(model_id=None))
     stack = _activation_stack(connection)
     connection.execute(sa.delete(activations))

@@ -1,4 +1,4 @@
-"""Ratings, items and cache versions in the database."""
+"""Ratings and items in the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from foretaste.errors import DataError
 from foretaste.ids import IdIndex
 from foretaste.ratings import Ratings
 from foretaste.service.db.database import Connection, Database, put_setting, upsert
-from foretaste.service.db.schema import activations, items, ratings, settings, user_versions, visitors
+from foretaste.service.db.schema import items, ratings, settings, user_versions, visitors
 from foretaste.service.id_codec import IdCodec
 
 _CHUNK = 20_000
@@ -40,53 +40,11 @@ class StoredRating:
     shown_prediction: float | None
 
 
-@dataclass(frozen=True)
-class CacheVersion:
-    """What a user's recommendations depend on: a cached response is valid while its version is current.
-
-    Parameters
-    ----------
-    user_version : int
-        Version of the user's ratings; 0 if they did not change since the import.
-    deletion_count : int
-        Number of users whose data were deleted.
-    activation_id : int
-        Id of the latest activation; 0 without a model.
-    """
-
-    user_version: int
-    deletion_count: int
-    activation_id: int
-
-
-_VERSION_QUERY = sa.select(
-    sa.select(user_versions.c.version)
-    .where(user_versions.c.user == sa.bindparam("user_id"))
-    .scalar_subquery(),
-    sa.select(settings.c.value).where(settings.c.name == "deletion_count").scalar_subquery(),
-    sa.select(sa.func.max(activations.c.id)).scalar_subquery(),
-)
-_VERSION_SQL = (  # _VERSION_QUERY for SQLite, without the overhead of SQLAlchemy
-    "SELECT (SELECT version FROM user_versions WHERE user = ?), "
-    "(SELECT value FROM settings WHERE name = 'deletion_count'), (SELECT max(id) FROM activations)"
-)
 _USER_RATINGS_QUERY = (
     sa.select(ratings.c.item, ratings.c.value, ratings.c.rated_at, ratings.c.shown_prediction)
     .where(ratings.c.user == sa.bindparam("user_id"))
     .order_by(ratings.c.item)
 )
-
-
-def cache_version(connection: Connection, user: str) -> CacheVersion:
-    """Return the current cache version of a user."""
-    user_version, deletion_count, activation_id = connection.execute(_VERSION_QUERY, {"user_id": user}).one()
-    return CacheVersion(user_version or 0, int(deletion_count or 0), activation_id or 0)
-
-
-def cache_version_nowait(database: Database, user: str) -> CacheVersion | None:
-    """Return ``cache_version`` if it can be read without waiting, else None."""
-    row = database.fetch_nowait(_VERSION_SQL, (user,))
-    return None if row is None else CacheVersion(row[0] or 0, int(row[1] or 0), row[2] or 0)
 
 
 def get_user_ratings(connection: Connection, user: str) -> list[StoredRating]:

@@ -6,6 +6,9 @@ Times are whole seconds since 1970, user versions nanoseconds.
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -18,9 +21,26 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
 )
 
 metadata = MetaData()
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON in a text column, of every database alike; NaN is refused."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str:
+        """Return a value as JSON."""
+        return json.dumps(value, allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Any:
+        """Return the value of a row."""
+        return None if value is None else json.loads(value)
+
 
 settings = Table(
     "settings",
@@ -62,8 +82,8 @@ visitors = Table(  # anonymous web visitors, who rate without an API key
     Column("user", Text, primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),  # of the token in their cookie
     Column("created_at", BigInteger, nullable=False),
-    Column("skipped_items", Text, nullable=False),  # JSON list
-    Column("shown_predictions", Text, nullable=False),  # JSON object: item -> prediction
+    Column("skipped_items", JsonText, nullable=False),  # list
+    Column("shown_predictions", JsonText, nullable=False),  # item -> prediction
 )
 
 keys = Table(
@@ -92,11 +112,11 @@ models = Table(
     Column("id", Integer, primary_key=True),
     Column("file", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
-    Column("spec", Text, nullable=False),  # JSON: name and hyperparameters
+    Column("spec", JsonText, nullable=False),  # name and hyperparameters
     Column("origin", String(10), nullable=False),  # trained, uploaded
     Column("created_at", BigInteger, nullable=False),
     Column("n_ratings", BigInteger, nullable=False),
-    Column("checks", Text, nullable=False),  # JSON: metrics of the quality gate
+    Column("checks", JsonText, nullable=False),  # metrics of the quality gate
     sqlite_autoincrement=True,  # ids are never reused, also not after a deletion
 )
 
@@ -116,7 +136,7 @@ jobs = Table(
     Column("id", Integer, primary_key=True),
     Column("slot", String(10), unique=True),  # "retrain" while running: at most one job runs
     Column("state", String(10), nullable=False),  # running, done, rejected, failed, cancelled, lost
-    Column("spec", Text, nullable=False),
+    Column("spec", JsonText, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("heartbeat_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),

@@ -7,8 +7,6 @@ from typing import Any
 
 from foretaste.service.middleware.errors import ErrorPage, first_headers, send_error
 
-_MAX_CACHED_HOSTS = 1000
-
 
 class HostMiddleware:
     """Checks the ``Host`` header.
@@ -25,7 +23,6 @@ class HostMiddleware:
     def __init__(self, app: Any, allowed_hosts: tuple[str, ...], error_page: ErrorPage | None = None) -> None:
         self.app, self.error_page = app, error_page
         self.allowed_hosts = {"localhost", *(host.lower() for host in allowed_hosts)}
-        self._cache: dict[str, bool] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass the request on, or respond 400."""
@@ -36,14 +33,8 @@ class HostMiddleware:
         await send_error(scope, send, self.error_page, 400, "wrong_host", "Host header not allowed", hint)
 
     def _is_allowed(self, header: bytes) -> bool:
-        host = header.decode("latin-1")
-        is_allowed = self._cache.get(host)
-        if is_allowed is None:
-            if len(self._cache) > _MAX_CACHED_HOSTS:
-                self._cache.clear()
-            name = _host_name(host)
-            is_allowed = self._cache[host] = name in self.allowed_hosts or is_loopback(name)
-        return is_allowed
+        name = _host_name(header.decode("latin-1"))
+        return name in self.allowed_hosts or is_loopback(name)
 
 
 def is_loopback(name: str) -> bool:

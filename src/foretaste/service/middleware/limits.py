@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
+from foretaste.service.api_keys import hash_token
 from foretaste.service.middleware.errors import ErrorPage, first_headers, send_error
 from foretaste.service.settings import Settings
 
@@ -84,7 +84,7 @@ class LimitsMiddleware:
         """
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         if authorization.startswith("Bearer ") and self.is_known_key(authorization[7:]):
-            return hashlib.sha256(authorization.encode()).hexdigest()
+            return hash_token(authorization)
         return str((scope.get("client") or ("",))[0])
 
 
@@ -115,5 +115,7 @@ def make_limiter(rate_limit: str) -> tuple[Any, Any]:
         return FixedWindowRateLimiter(MemoryStorage()), parse(rate_limit)
     except ValueError:
         raise InvalidParameterError(
-            f"rate_limit={rate_limit!r} is not a valid rate limit", hint='rate_limit="600/minute"'
+            "it must be requests per time",
+            argument=("rate_limit", rate_limit),
+            hint=Hint({"rate_limit": "600/minute"}),
         ) from None

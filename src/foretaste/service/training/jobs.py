@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from foretaste.errors import InvalidParameterError, ModelFileError, NotFoundError
 from foretaste.models.spec import as_spec, from_spec
 from foretaste.service.db import model_store
-from foretaste.service.db.database import Connection, Database
+from foretaste.service.db.database import ConflictError, Connection, Database
 from foretaste.service.db.schema import jobs
 from foretaste.service.settings import Settings
 
@@ -25,8 +25,8 @@ JOB_SLOT = "retrain"
 _HEARTBEAT_TIMEOUT = 30  # seconds without a heartbeat after which a job is lost
 
 
-class JobRunningError(InvalidParameterError):
-    """Another job is running."""
+class JobRunningError(ConflictError):
+    """Another training job is running."""
 
     code = "job_running"
 
@@ -49,18 +49,12 @@ class Job:
     model_id: int | None
 
 
-_COLUMNS = tuple(column for column in jobs.c if column.name != "slot")
-
-
-def _from_row(row: Any) -> Job:
-    values = dict(row._mapping)
-    return Job(**values | {"spec": json.loads(values["spec"])})
+_QUERY = sa.select(*(column for column in jobs.c if column.name != "slot"))
 
 
 def list_jobs(connection: Connection, limit: int = 50) -> list[Job]:
     """Return the latest jobs, newest first."""
-    rows = connection.execute(sa.select(*_COLUMNS).order_by(jobs.c.id.desc()).limit(limit))
-    return [_from_row(row) for row in rows]
+    return [Job(*row) for row in connection.execute(_QUERY.order_by(jobs.c.id.desc()).limit(limit))]
 
 
 def get_job(connection: Connection, job_id: int) -> Job:
@@ -71,10 +65,10 @@ def get_job(connection: Connection, job_id: int) -> Job:
     NotFoundError
         If there is no such job.
     """
-    row = connection.execute(sa.select(*_COLUMNS).where(jobs.c.id == job_id)).one_or_none()
+    row = connection.execute(_QUERY.where(jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no job {job_id}", hint="GET /api/v1/jobs")
-    return _from_row(row)
+    return Job(*row)
 
 
 def create_job(connection: Connection, spec: dict[str, Any] | None) -> int:
@@ -101,7 +95,7 @@ def create_job(connection: Connection, spec: dict[str, Any] | None) -> int:
     spec = as_spec(from_spec(spec))
     now = int(time.time())
     values = {
-        "slot": JOB_SLOT, "state": "running", "spec": json.dumps(spec), "started_at": now,
+        "slot": JOB_SLOT, "state": "running", "spec": spec, "started_at": now,
         "heartbeat_at": now, "label": "starting", "done": 0, "total": 0, "note": "",
         "cancel_requested": False,
     }  # fmt: skip

@@ -27,25 +27,16 @@ _HEARTBEAT_INTERVAL = 0.5  # seconds
 
 
 class _JobProgress(Progress):
-    """Holds the progress of the innermost task, for the heartbeat thread."""
+    """Remembers the latest task, for the heartbeat thread."""
 
     def __init__(self) -> None:
-        self.label, self.done, self.total, self.note = "reading ratings", 0, 0, ""
+        self.label, self.total, self.task = "reading ratings", 0, ProgressTask()
 
     @contextmanager
     def start_task(self, label: str, total: int, unit: str = "") -> Iterator[ProgressTask]:
         """Start a task."""
-        self.label, self.done, self.total, self.note = label, 0, total, ""
-        yield _JobTask(self)
-
-
-class _JobTask(ProgressTask):
-    def __init__(self, progress: _JobProgress) -> None:
-        self.progress = progress
-
-    def step(self, n: int = 1, note: str = "") -> None:
-        self.progress.done += n
-        self.progress.note = note or self.progress.note
+        self.label, self.total, self.task = label, total, ProgressTask()
+        yield self.task
 
 
 _interrupt_lock = threading.Lock()
@@ -60,10 +51,11 @@ def _interrupt() -> None:
 def _watch_job(database: Database, job_id: int, progress: _JobProgress, stop_event: threading.Event) -> None:
     """Send heartbeats, and interrupt the job when it is cancelled or lost."""
     while not stop_event.wait(_HEARTBEAT_INTERVAL):
+        task = progress.task
         try:
             with database.write_transaction() as connection:
                 should_continue = jobs.heartbeat(
-                    connection, job_id, progress.label, progress.done, progress.total, progress.note
+                    connection, job_id, progress.label, task.completed, progress.total, task.note
                 )
         except ForetasteError:  # training continues while the database is unavailable
             continue

@@ -14,6 +14,7 @@ from foretaste.errors import InvalidParameterError, ModelFileError
 from foretaste.service import model_admin
 from foretaste.service.api.dependencies import UnauthorizedError
 from foretaste.service.db import model_store
+from foretaste.service.db.database import ConflictError
 from foretaste.service.training import jobs
 from foretaste.service.web import admin_queries, visitors
 from foretaste.service.web.dependencies import FormDep, PageRequest, PageRequestDep, redirect_to
@@ -165,7 +166,7 @@ def run_action(action: str, admin: AdminDep, form: FormDep) -> Response:
         return redirect_to("/admin", notice=_ACTIONS[action](admin, form))
     except HTTPException as error:
         return _render_admin_page(admin, None, to_sentence(str(error.detail)), error.status_code)
-    except jobs.JobRunningError as error:
+    except ConflictError as error:
         return _render_admin_page(admin, None, to_sentence(error.message), 409)
     except (InvalidParameterError, ModelFileError) as error:
         return _render_admin_page(admin, None, to_sentence(error.message), 422)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from foretaste.service.api_keys import ApiKey, hash_key
+from foretaste.service.api_keys import ApiKey, hash_token
 from foretaste.service.db.database import Connection, insert_if_absent
 from foretaste.service.db.schema import keys, ratings, sessions, visitors
 from foretaste.service.id_codec import IdCodec
@@ -41,12 +40,12 @@ class Visitor:
 
 def find_visitor(connection: Connection, token: str) -> Visitor:
     """Return the visitor with a session token; a new one has no user id."""
-    row = connection.execute(_QUERY.where(visitors.c.sha256 == hash_key(token))).one_or_none()
+    row = connection.execute(_QUERY.where(visitors.c.sha256 == hash_token(token))).one_or_none()
     return Visitor() if row is None else _from_row(row)
 
 
 def _from_row(row: Any) -> Visitor:
-    return Visitor(row.user, tuple(json.loads(row.skipped_items)), json.loads(row.shown_predictions))
+    return Visitor(row.user, tuple(row.skipped_items), row.shown_predictions)
 
 
 def get_or_create_visitor(connection: Connection, codec: IdCodec, token: str) -> Visitor:
@@ -57,11 +56,11 @@ def get_or_create_visitor(connection: Connection, codec: IdCodec, token: str) ->
         if connection.execute(query).first() is None:
             break
     values = {
-        "user": user, "sha256": hash_key(token), "created_at": int(time.time()), "skipped_items": "[]",
-        "shown_predictions": "{}",
+        "user": user, "sha256": hash_token(token), "created_at": int(time.time()), "skipped_items": [],
+        "shown_predictions": {},
     }  # fmt: skip
     insert_if_absent(connection, visitors, values)
-    lock_query = sa.select(visitors.c.user).where(visitors.c.sha256 == hash_key(token)).with_for_update()
+    lock_query = sa.select(visitors.c.user).where(visitors.c.sha256 == hash_token(token)).with_for_update()
     connection.execute(lock_query)
     return find_visitor(connection, token)
 
@@ -76,7 +75,7 @@ def _new_user_id(codec: IdCodec) -> str:
 def set_skipped_items(connection: Connection, user: str, skipped_items: tuple[str, ...]) -> None:
     """Store which items a visitor has skipped."""
     statement = sa.update(visitors).where(visitors.c.user == user)
-    connection.execute(statement.values(skipped_items=json.dumps(skipped_items)))
+    connection.execute(statement.values(skipped_items=skipped_items))
 
 
 def add_shown_predictions(
@@ -86,7 +85,7 @@ def add_shown_predictions(
     visitor = get_or_create_visitor(connection, codec, token)
     statement = sa.update(visitors).where(visitors.c.user == visitor.user)
     merged = visitor.shown_predictions | shown_predictions
-    connection.execute(statement.values(shown_predictions=json.dumps(merged)))
+    connection.execute(statement.values(shown_predictions=merged))
 
 
 def visitor_of_user(connection: Connection, user: str) -> Visitor:
@@ -108,7 +107,7 @@ def create_session(connection: Connection, key: ApiKey) -> str:
     now, token = int(time.time()), new_token()
     connection.execute(sa.delete(sessions).where(sessions.c.expires_at < now))
     values = {
-        "sha256": hash_key(token), "key_id": key.id, "created_at": now, "expires_at": now + SESSION_MAX_AGE
+        "sha256": hash_token(token), "key_id": key.id, "created_at": now, "expires_at": now + SESSION_MAX_AGE
     }  # fmt: skip
     connection.execute(sa.insert(sessions).values(**values))
     return token
@@ -117,11 +116,11 @@ def create_session(connection: Connection, key: ApiKey) -> str:
 def session_key_name(connection: Connection, token: str) -> str | None:
     """Return the name of a session's key; None if the session expired or the key was revoked."""
     query = sa.select(keys.c.name).join(sessions, sessions.c.key_id == keys.c.id)
-    query = query.where((sessions.c.sha256 == hash_key(token)) & (sessions.c.expires_at >= int(time.time())))
+    query = query.where(sessions.c.sha256 == hash_token(token), sessions.c.expires_at >= int(time.time()))
     key_name: str | None = connection.execute(query.where(keys.c.revoked_at.is_(None))).scalar()
     return key_name
 
 
 def delete_session(connection: Connection, token: str) -> None:
     """Delete a session."""
-    connection.execute(sa.delete(sessions).where(sessions.c.sha256 == hash_key(token)))
+    connection.execute(sa.delete(sessions).where(sessions.c.sha256 == hash_token(token)))
