@@ -70,10 +70,10 @@ def test_printed_output_equals_the_peer(both, capsys):
     assert len(printed[0].splitlines()) == 4
 
 
-class Rows(AlgoBase):
+class BatchAlgo(AlgoBase):
     """Answers many rows at once, as the algorithms of the package do."""
 
-    asked = 0
+    batches = 0
 
     def estimate(self, u, i):
         found = self._estimate_rows(*(np.array([one if isinstance(one, int) else -1]) for one in (u, i)))
@@ -82,7 +82,7 @@ class Rows(AlgoBase):
         return float(found.value[0])
 
     def _estimate_rows(self, users, items):
-        type(self).asked += 1
+        type(self).batches += 1
         bad = np.flatnonzero(users < 0).tolist()
         return BatchEstimates(10.0 * users + items, dict.fromkeys(bad, "who?"), {"actual_k": items + 1})
 
@@ -93,11 +93,11 @@ def trainset(raw_ratings):
 
 
 def test_rows_are_predicted_in_batches(trainset, monkeypatch):
-    monkeypatch.setattr(Rows, "asked", 0)
-    algo = Rows().fit(trainset)
+    monkeypatch.setattr(BatchAlgo, "batches", 0)
+    algo = BatchAlgo().fit(trainset)
     testset = [(trainset.to_raw_uid(u), trainset.to_raw_iid(i), 3.0) for u, i in ((0, 0), (2, 4), (9, 9))]
     found = algo.test([*testset, ("new", "i1", None)])
-    assert Rows.asked == 1
+    assert BatchAlgo.batches == 1
     assert [one.est for one in found] == [1, 24.0, 50, trainset.global_mean]
     assert [one.details for one in found[:3]] == [
         {"actual_k": k, "was_impossible": False} for k in (1, 5, 10)
@@ -109,15 +109,15 @@ def test_rows_are_predicted_in_batches(trainset, monkeypatch):
 
 
 def test_custom_estimate_overrides_batch_prediction(trainset):
-    class Later(Rows):
+    class Later(BatchAlgo):
         def estimate(self, u, i):
             return super().estimate(u, i) + 1
 
-    class Default(Rows):
+    class Default(BatchAlgo):
         def default_prediction(self):
             return 7
 
-    class Predicting(Rows):
+    class Predicting(BatchAlgo):
         def predict(self, uid, iid, r_ui=None, clip=True, verbose=False):
             return "mine"
 
@@ -125,7 +125,7 @@ def test_custom_estimate_overrides_batch_prediction(trainset):
     assert Later().fit(trainset).test([raw])[0].est == 25.0
     assert Default().fit(trainset).test([("new", "i1", None)])[0].est == 7
     assert Predicting().fit(trainset).test([raw, raw]) == ["mine", "mine"]
-    patched = Rows().fit(trainset)
+    patched = BatchAlgo().fit(trainset)
     patched.estimate = lambda u, i: 3.5
     assert patched.test([raw])[0].est == 3.5
 
@@ -167,9 +167,9 @@ def test_bsl_and_sim_options_are_copied():
 
 def test_predict_before_fit_raises():
     with pytest.raises(AttributeError, match=r"algo\.fit\(trainset\)"):
-        Rows().predict("u1", "i1")
-    with pytest.raises(ValueError, match="Rows has not been fitted"):
-        Rows().test([("u1", "i1", 3)])
+        BatchAlgo().predict("u1", "i1")
+    with pytest.raises(ValueError, match="BatchAlgo has not been fitted"):
+        BatchAlgo().test([("u1", "i1", 3)])
 
 
 def test_algorithm_without_estimate_raises(trainset):

@@ -347,12 +347,12 @@ def test_threads_do_not_change_the_result(monkeypatch):
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(400, 20))
     rows[rng.random(rows.shape) < 0.4] = np.nan
-    asked = []
+    threads_used = []
     native = compat.impute_from
-    monkeypatch.setattr(compat, "impute_from", lambda *a: (asked.append(a[-1]), native(*a))[1])
-    answers = []
+    monkeypatch.setattr(compat, "impute_from", lambda *a: (threads_used.append(a[-1]), native(*a))[1])
+    results = []
     for threads in ("1", "3"):
         monkeypatch.setenv("FORETASTE_THREADS", threads)
-        answers.append(Ours().fit_transform(rows).tobytes())
-    assert asked == [1, 3]
-    assert answers[0] == answers[1]
+        results.append(Ours().fit_transform(rows).tobytes())
+    assert threads_used == [1, 3]
+    assert results[0] == results[1]

@@ -66,16 +66,16 @@ def test_functions_accept_the_inputs_of_surprise():
 
 
 @pytest.mark.parametrize(
-    ("n_x", "yr", "said"),
+    ("n_x", "yr", "message"),
     [
         (2, [(0, 1.0)], "yr is a list"),
         (2, {0: [(2, 1.0)]}, "yr holds 2"),
         (2, {0: [(-1, 1.0)]}, "yr holds -1"),
-        ("2", {0: [(0, 1.0)]}, "n_x='2'"),
+        ("2", {0: [(0, 1.0)]}, 'n_x="2"'),
     ],
 )
-def test_functions_raise_on_invalid_inputs(n_x, yr, said):
-    with pytest.raises(ValueError, match=said):
+def test_functions_raise_on_invalid_inputs(n_x, yr, message):
+    with pytest.raises(ValueError, match=message):
         similarities.msd(n_x, yr, 1)
     assert similarities.msd(2, {0: [(0, 1.0), (1, 2.0)]}, 1.5).tolist() == [[1, 0.5], [0.5, 1]]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from foretaste.compat.surprise.builtin_datasets import BUILTIN_DATASETS
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.errors import DataError, Hint, InvalidParameterError, did_you_mean
 
 _FIELDS = ("user", "item", "rating")
 
@@ -92,11 +92,12 @@ def _check_scale(scale: Any) -> Any:
         ordered = low <= high
     except (TypeError, ValueError):
         raise InvalidParameterError(
-            f"rating_scale={scale!r} is not allowed; it must be two numbers", hint="rating_scale=(1, 5)"
+            "it must be two numbers", argument=("rating_scale", scale), hint=Hint({"rating_scale": (1, 5)})
         ) from None
     if not ordered:
         raise InvalidParameterError(
-            f"rating_scale={scale!r} is not allowed; the lower end comes first",
-            hint=f"rating_scale=({high!r}, {low!r})",
+            "the lower end comes first",
+            argument=("rating_scale", scale),
+            hint=Hint({"rating_scale": (high, low)}),
         )
     return scale

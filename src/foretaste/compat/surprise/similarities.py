@@ -11,7 +11,7 @@ import numpy as np
 
 from foretaste._native import SurpriseNeighbors, UndefinedSimilarity
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import DataError, Hint, InvalidParameterError
 from foretaste.typing import Float64Array, IndexArray, Int64Array
 
 
@@ -94,7 +94,7 @@ def make_similarity_error(error: UndefinedSimilarity, measure: str) -> Similarit
     return SimilarityUndefinedError(
         f"{error} ({measure}): they have no ratings in common that could be compared",
         where="inner ids, as trainset.to_raw_uid and to_raw_iid take them",
-        hint="sim_options={'name': 'msd', 'min_support': 1}",
+        hint=Hint({"sim_options": {"name": "msd", "min_support": 1}}),
     )
 
 
@@ -107,9 +107,7 @@ def truncate_to_int(name: str, value: Any) -> int:
         If it is not a number.
     """
     if not isinstance(value, (Real, np.number)) or not np.isfinite(float(value)):
-        raise InvalidParameterError(
-            f"{name}={value!r} is not allowed; it must be a whole number", hint=f"{name}=1"
-        )
+        raise InvalidParameterError("it must be a whole number", argument=(name, value), hint=Hint({name: 1}))
     return int(float(value))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 
 
 def get_rng(random_state: Any) -> np.random.RandomState:
@@ -22,5 +22,5 @@ def get_rng(random_state: Any) -> np.random.RandomState:
     raise InvalidParameterError(
         f"Wrong random state: {random_state!r} is a {type(random_state).__name__}; it must be a whole "
         "number, a numpy RandomState or None",
-        hint="random_state=0",
+        hint=Hint({"random_state": 0}),
     )

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from foretaste._utils.threads import resolve_threads, thread_limit
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 
 _PACKAGE = __name__.rpartition(".model_selection")[0]
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -67,8 +67,9 @@ def resolve_n_jobs(n_jobs: Any) -> int:
         number = 0
     if number == 0 or isinstance(n_jobs, bool):
         raise InvalidParameterError(
-            f"n_jobs={n_jobs!r} is not allowed; it must be a whole number other than 0, or None",
-            hint="n_jobs=-1, all cores",
+            "it must be a whole number other than 0, or None",
+            argument=("n_jobs", n_jobs),
+            hint=Hint({"n_jobs": -1}, "all cores"),
         )
     return number if number > 0 else max(1, resolve_threads() + 1 + number)
 
@@ -96,9 +97,9 @@ def max_pending(pre_dispatch: Any, jobs: int) -> int | None:
         count = 0
     if count < 1:
         raise InvalidParameterError(
-            f"pre_dispatch={pre_dispatch!r} is not allowed; it must be a number above 0, None or an "
-            'expression in n_jobs as "2*n_jobs"',
-            hint='pre_dispatch="2*n_jobs"',
+            'it must be a number above 0, None or an expression in n_jobs as "2*n_jobs"',
+            argument=("pre_dispatch", pre_dispatch),
+            hint=Hint({"pre_dispatch": "2*n_jobs"}),
         )
     return count
 

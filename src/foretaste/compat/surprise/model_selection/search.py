@@ -15,7 +15,7 @@ from foretaste.compat.surprise.model_selection.parallel import FitResult, FitTas
 from foretaste.compat.surprise.model_selection.split import get_cv
 from foretaste.compat.surprise.model_selection.validation import MEASURES, check_measures, fit_and_score
 from foretaste.compat.surprise.utils import get_rng
-from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.errors import Hint, InvalidParameterError, did_you_mean
 from foretaste.typing import Float64Array, Int64Array
 
 _DEFAULT_MEASURES = ["rmse", "mae"]
@@ -45,7 +45,7 @@ class BaseSearchCV(ABC):
             if name not in MEASURES:
                 raise InvalidParameterError(
                     f"unknown whether higher {name!r} is better; a search can use {', '.join(MEASURES)}",
-                    hint="measures=['rmse']",
+                    hint=Hint({"measures": ["rmse"]}),
                 )
         self.cv = cv
         self.refit = self._refit_measure(refit)
@@ -71,13 +71,13 @@ class BaseSearchCV(ABC):
             raise InvalidParameterError(
                 "refit cannot be used when data has been loaded with load_from_folds(): there are no ratings "
                 "but those of the folds",
-                hint="refit=False",
+                hint=Hint({"refit": False}),
             )
         folds = list(get_cv(self.cv).split(data))
         if not folds or not len(self.param_combinations):
             raise InvalidParameterError(
                 "cv yields no folds" if not folds else "there are no settings to try",
-                hint="cv=5" if not folds else "a value at least for each parameter",
+                hint=Hint({"cv": 5}) if not folds else "a value at least for each parameter",
             )
         tasks = (
             FitTask(self.algo_class(**params), trainset, testset, self.measures, self.return_train_measures)
@@ -132,7 +132,7 @@ class BaseSearchCV(ABC):
 
     def _get_refitted(self, method: str) -> Any:
         if not self.refit:
-            raise InvalidParameterError(f"refit is False, cannot use {method}()", hint="refit=True")
+            raise InvalidParameterError(f"refit is False, cannot use {method}()", hint=Hint({"refit": True}))
         return self.best_estimator[self.refit]
 
 
@@ -249,7 +249,7 @@ def _sample_settings(distributions: dict[str, Any], n_iter: int, random_state: A
     if n_iter > len(grid):
         raise InvalidParameterError(
             f"n_iter={n_iter} is more than the {len(grid)} combinations that there are",
-            hint=f"n_iter={len(grid)}, or GridSearchCV, which tries all",
+            hint=Hint({"n_iter": len(grid)}, "or GridSearchCV, which tries all"),
         )
     if random_state is not None:
         warn(

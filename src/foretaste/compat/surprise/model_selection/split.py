@@ -15,7 +15,7 @@ import numpy as np
 
 from foretaste.compat.surprise.model_selection.encoded_dataset import EncodedRatings, Fold
 from foretaste.compat.surprise.utils import get_rng
-from foretaste.errors import InvalidParameterError
+from foretaste.errors import Hint, InvalidParameterError
 
 
 def get_cv(cv: Any) -> Any:
@@ -58,7 +58,7 @@ class KFold(_Splits):
             raise InvalidParameterError(
                 f"Incorrect value for n_splits={self.n_splits}: it must be from 2 to the number of ratings, "
                 f"{len(ratings)}",
-                hint="n_splits=5" if len(ratings) >= 5 else "more ratings",
+                hint=Hint({"n_splits": 5}) if len(ratings) >= 5 else "more ratings",
             )
         rows = np.arange(len(ratings))
         if self.shuffle:
@@ -103,9 +103,9 @@ class ShuffleSplit(_Splits):
     ) -> None:
         for name, value in (("n_splits", n_splits), ("test_size", test_size), ("train_size", train_size)):
             if value is not None and not value > 0:
-                hint = "n_splits=5" if name == "n_splits" else f"{name}=0.2, a fifth of the ratings"
+                hint = Hint({name: 5}) if name == "n_splits" else Hint({name: 0.2}, "a fifth of the ratings")
                 raise InvalidParameterError(
-                    f"{name}={value!r} is not allowed; it should be strictly greater than 0", hint=hint
+                    "it should be strictly greater than 0", argument=(name, value), hint=hint
                 )
         self.n_splits = n_splits
         self.test_size = test_size
@@ -121,10 +121,12 @@ class ShuffleSplit(_Splits):
                     f"{name}={size!r} should be less than the number of ratings {limit}"
                     if limit == n_ratings
                     else f"{name}={size!r} is a share of the ratings; it must not be above 1",
-                    hint=f"{name}=0.2, a fifth of the ratings",
+                    hint=Hint({name: 0.2}, "a fifth of the ratings"),
                 )
         if test_size is None and train_size is None:
-            raise InvalidParameterError("test_size and train_size are both None", hint="test_size=0.2")
+            raise InvalidParameterError(
+                "test_size and train_size are both None", hint=Hint({"test_size": 0.2})
+            )
         test = None if test_size is None else _to_n_rows(test_size, n_ratings, ceil)
         train = n_ratings - (test or 0) if train_size is None else _to_n_rows(train_size, n_ratings, floor)
         test = n_ratings - train if test is None else test
@@ -132,7 +134,7 @@ class ShuffleSplit(_Splits):
             raise InvalidParameterError(
                 f"The sum of train_size and test_size ({train + test}) should be smaller than the number of "
                 f"ratings {n_ratings}",
-                hint="train_size=None, all that is not tested with",
+                hint=Hint({"train_size": None}, "all that is not tested with"),
             )
         return train, test
 
@@ -194,7 +196,7 @@ class LeaveOneOut(_Splits):
                 raise InvalidParameterError(
                     f"Could not build any trainset: with min_n_ratings={self.min_n_ratings} no user has "
                     "ratings left to learn from",
-                    hint="min_n_ratings=1, if some users have two ratings",
+                    hint=Hint({"min_n_ratings": 1}, "if some users have two ratings"),
                 )
             yield ratings.make_fold(np.delete(rows, test_positions), rows[test_positions])
 

@@ -11,7 +11,7 @@ import numpy as np
 from foretaste.compat.surprise import accuracy
 from foretaste.compat.surprise.model_selection.parallel import FitResult, FitTask, run_parallel
 from foretaste.compat.surprise.model_selection.split import get_cv
-from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.errors import Hint, InvalidParameterError, did_you_mean
 
 MEASURES = ("rmse", "mse", "mae", "fcp")
 
@@ -20,7 +20,8 @@ def check_measures(measures: Any) -> list[str]:
     """Return names of measures in lower case, each a function of ``accuracy``."""
     if isinstance(measures, str):
         raise InvalidParameterError(
-            f"measures={measures!r} is a text; it must be a list of names", hint=f"measures=[{measures!r}]"
+            f"measures={measures!r} is a text; it must be a list of names",
+            hint=Hint({"measures": [measures]}),
         )
     names = [measure.lower() for measure in measures]
     for name in names:
@@ -28,10 +29,12 @@ def check_measures(measures: Any) -> list[str]:
             raise InvalidParameterError(
                 f"there is no measure {name!r}; measures are {', '.join(MEASURES)}"
                 f"{did_you_mean(name, MEASURES)}",
-                hint="measures=['rmse', 'mae']",
+                hint=Hint({"measures": ["rmse", "mae"]}),
             )
     if not names:
-        raise InvalidParameterError("measures is empty; nothing would be measured", hint="measures=['rmse']")
+        raise InvalidParameterError(
+            "measures is empty; nothing would be measured", hint=Hint({"measures": ["rmse"]})
+        )
     return names
 
 
@@ -57,7 +60,7 @@ def cross_validate(
     )
     results = run_parallel(fit_and_score, tasks, n_jobs, pre_dispatch)
     if not results:
-        raise InvalidParameterError("cv yields no folds", hint="cv=5")
+        raise InvalidParameterError("cv yields no folds", hint=Hint({"cv": 5}))
     test, train, fit_times, test_times = zip(*results, strict=True)
     test_measures = {name: np.asarray([fold[name] for fold in test]) for name in names}
     train_measures = {name: np.asarray([fold[name] for fold in train]) for name in names if train[0]}

@@ -16,11 +16,9 @@ from foretaste.compat.surprise.similarities import make_similarity_error, simila
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.typing import BoolArray, Float64Array, IndexArray, Int64Array
 
-_CACHE_BYTES = 64 * 2**20
-
 
 class RowCache:
-    """LRU cache of the rows of a matrix that is never materialized: at most 64 MB, or one row.
+    """LRU cache of the rows of a matrix that is never materialized: at most ``max_bytes``, or one row.
 
     Parameters
     ----------
@@ -28,11 +26,12 @@ class RowCache:
         Computes a row.
     width : int
         How many numbers a row has.
+    max_bytes : int
     """
 
-    def __init__(self, read: Callable[[int], Float64Array], width: int) -> None:
+    def __init__(self, read: Callable[[int], Float64Array], width: int, max_bytes: int = 64 * 2**20) -> None:
         self._read = read
-        self._max_rows = max(1, _CACHE_BYTES // (8 * max(width, 1)))
+        self._max_rows = max(1, max_bytes // (8 * max(width, 1)))
         self._rows: OrderedDict[int, Float64Array] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -192,8 +191,8 @@ class Neighborhood:
         ratings, similarities : float64 array, shape (pairs,)
         count : int64 array, shape (pairs,)
             How many neighbors with a similarity above 0 there were.
-        odd : bool array, shape (pairs,)
-            Where a similarity is NaN, so that sums are left to ``by_hand``.
+        needs_python : bool array, shape (pairs,)
+            Where a similarity is NaN, whose place among the others only Python's sort knows.
 
         Raises
         ------

@@ -11,7 +11,7 @@ import numpy as np
 from foretaste.compat.surprise._warnings import warn_about_unknown_ids
 from foretaste.compat.surprise.prediction_algorithms.predictions import Prediction, PredictionImpossible
 from foretaste.compat.surprise.trainset import Trainset
-from foretaste.errors import InvalidParameterError, NotFittedError, did_you_mean
+from foretaste.errors import Hint, InvalidParameterError, NotFittedError, did_you_mean
 from foretaste.typing import ArrayDict, Float64Array, IndexArray
 
 SIMILARITIES = ("cosine", "msd", "pearson", "pearson_baseline")
@@ -129,7 +129,7 @@ class AlgoBase:
         if name not in methods:
             raise InvalidParameterError(
                 f"Invalid method {name!r} for baselines; it must be als or sgd{did_you_mean(name, methods)}",
-                hint="bsl_options={'method': 'als'}",
+                hint=Hint({"bsl_options": {"method": "als"}}),
             )
         if getattr(self, "verbose", False):
             print("Estimating biases using", name + "...")  # noqa: T201 - scikit-surprise prints it
@@ -163,7 +163,7 @@ class AlgoBase:
             raise UnknownSimilarityError(
                 f"Wrong sim name {name}. Allowed values are {', '.join(SIMILARITIES)}"
                 f"{did_you_mean(name, SIMILARITIES)}",
-                hint="sim_options={'name': 'msd'}",
+                hint=Hint({"sim_options": {"name": "msd"}}),
             )
         return name
 
@@ -256,7 +256,7 @@ def _copy_options(name: str, options: Any) -> dict[str, Any]:
     """Return a copy, so that the caller's dict is not modified."""
     if not hasattr(options, "keys"):
         raise InvalidParameterError(
-            f"{name}={options!r} is a {type(options).__name__}; it must be a dict", hint=f"{name}={{}}"
+            f"{name}={options!r} is a {type(options).__name__}; it must be a dict", hint=Hint({name: {}})
         )
     return dict(options)
 

@@ -9,9 +9,10 @@ import numpy as np
 from foretaste.compat.surprise.prediction_algorithms._neighborhood import Centering
 from foretaste.compat.surprise.prediction_algorithms._symmetric_neighbors import KNNBase, SymmetricAlgo
 from foretaste.compat.surprise.prediction_algorithms.algo_base import BatchEstimates
-from foretaste.compat.surprise.row_stats import row_means, row_stds
+from foretaste.compat.surprise.row_stats import apply_by_row
 from foretaste.compat.surprise.similarities import SimilarityUndefinedError
 from foretaste.compat.surprise.trainset import Trainset
+from foretaste.errors import Hint
 from foretaste.typing import Float64Array, IndexArray
 
 __all__ = ["KNNBaseline", "KNNBasic", "KNNWithMeans", "KNNWithZScore", "SymmetricAlgo"]
@@ -42,7 +43,8 @@ class KNNBasic(KNNBase):
         has_enough = known & (count >= self.min_k)
         if (has_enough & (count == 0)).any():
             raise SimilarityUndefinedError(
-                f"min_k={self.min_k!r} asks for a mean of no neighbors", hint="min_k=1, or KNNWithMeans"
+                f"min_k={self.min_k!r} asks for a mean of no neighbors",
+                hint=Hint({"min_k": 1}, "or KNNWithMeans"),
             )
         value = np.zeros(len(users))
         np.divide(ratings, similarities, out=value, where=has_enough)
@@ -65,7 +67,7 @@ class KNNWithMeans(KNNBase):
         SymmetricAlgo.fit(self, trainset)
         self._prepare_similarities()
         by_x = self._by_x()
-        self.means = row_means(by_x.values, by_x.starts)
+        self.means = apply_by_row(np.mean, by_x.values, by_x.starts)
         return self
 
     def _make_centering(self) -> Centering:
@@ -88,9 +90,9 @@ class KNNWithZScore(KNNBase):
         """Set the trainset, compute means and standard deviations; similarities are computed on demand."""
         SymmetricAlgo.fit(self, trainset)
         by_x = self._by_x()
-        self.means = row_means(by_x.values, by_x.starts)
+        self.means = apply_by_row(np.mean, by_x.values, by_x.starts)
         self.overall_sigma = np.std(trainset.by_user().values)
-        sigmas = row_stds(by_x.values, by_x.starts)
+        sigmas = apply_by_row(np.std, by_x.values, by_x.starts)
         is_constant = (sigmas == 0.0) & (np.diff(by_x.starts) > 0)
         self.sigmas = np.where(is_constant, self.overall_sigma, sigmas)
         self._prepare_similarities()

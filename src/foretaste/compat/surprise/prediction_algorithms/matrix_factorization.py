@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from foretaste._native import surprise_implicit, surprise_nmf, surprise_svd, surprise_svdpp
+from foretaste._utils.checks import check_number
 from foretaste.compat.surprise.prediction_algorithms._factors import FactorModel, collect_rates
 from foretaste.compat.surprise.trainset import Trainset
 from foretaste.compat.surprise.utils import get_rng
-from foretaste.errors import InvalidParameterError
 from foretaste.typing import Float64Array, IndexArray
 
 __all__ = ["NMF", "SVD", "SVDpp"]
@@ -130,8 +130,7 @@ class NMF(FactorModel):
         self.init_low, self.init_high = init_low, init_high
         self.random_state = random_state
         self.verbose = verbose
-        if self.init_low < 0:
-            raise InvalidParameterError(f"init_low={init_low!r}; it must be 0 or above", hint="init_low=0")
+        check_number("init_low", init_low, low=0, suggestion=0)
         super().__init__()
 
     def sgd(self, trainset: Trainset) -> None:

@@ -14,7 +14,7 @@ from foretaste.compat.surprise.prediction_algorithms.algo_base import AlgoBase, 
 from foretaste.compat.surprise.prediction_algorithms.predictions import (
     PredictionImpossible as PredictionImpossible,  # programs may take it from here, as in scikit-surprise
 )
-from foretaste.compat.surprise.row_stats import row_means
+from foretaste.compat.surprise.row_stats import apply_by_row
 from foretaste.compat.surprise.trainset import RatingArrays, Trainset
 from foretaste.errors import DataError, NotFittedError
 from foretaste.typing import Float64Array, IndexArray, Int64Array, IntpArray
@@ -41,7 +41,7 @@ class SlopeOne(AlgoBase):
         """Set the trainset and compute user means."""
         AlgoBase.fit(self, trainset)
         rows = trainset.by_user()
-        self.user_mean = list(row_means(rows.values, rows.starts)[: trainset.n_users])
+        self.user_mean = list(apply_by_row(np.mean, rows.values, rows.starts)[: trainset.n_users])
         self._rows_by_user: RatingArrays = rows
         self._truncated_ratings = _truncate_ratings(trainset, rows)
         self._unknown_ids = UnknownIds(trainset)
