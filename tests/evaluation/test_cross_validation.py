@@ -189,11 +189,11 @@ def bits(found: ft.CrossValidation) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("model", [QUICK, "Bias", EASE(), Blend(models=["EASE", "Bias"]), "KNNImputation"])
-def test_parallel_folds_give_the_same_bits(more: Ratings, model: Any) -> None:
-    alone = cross_validate(model, more, 4, threads=1)
+def test_parallel_folds_give_the_same_bits(larger_ratings: Ratings, model: Any) -> None:
+    alone = cross_validate(model, larger_ratings, 4, threads=1)
     for threads in (2, 3, 8):
-        assert bits(cross_validate(model, more, 4, threads=threads)) == bits(alone)
-    rows = [compare(more, [model], split=KFold(4), threads=threads).best_row for threads in (1, 4)]
+        assert bits(cross_validate(model, larger_ratings, 4, threads=threads)) == bits(alone)
+    rows = [compare(larger_ratings, [model], split=KFold(4), threads=threads).best_row for threads in (1, 4)]
     assert rows[0]["rmse"] == rows[1]["rmse"]
 
 
@@ -249,9 +249,9 @@ def test_thread_limit_is_scoped(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_threads() == 6
 
 
-def test_blas_limits_are_restored(more: Ratings) -> None:
+def test_blas_limits_are_restored(larger_ratings: Ratings) -> None:
     before = [pool["num_threads"] for pool in threadpool_info()]
-    cross_validate("EASE", more, 4, threads=2)
+    cross_validate("EASE", larger_ratings, 4, threads=2)
     assert [pool["num_threads"] for pool in threadpool_info()] == before
 
 

@@ -21,8 +21,10 @@ from foretaste.splits import HoldOut, KFold
 
 
 @pytest.fixture(scope="module")
-def parts(more: Ratings) -> tuple[Ratings, Ratings, np.ndarray]:
-    timed = more.replace(timestamp=np.random.default_rng(0).integers(10**9, 10**9 + 10**8, len(more)))
+def parts(larger_ratings: Ratings) -> tuple[Ratings, Ratings, np.ndarray]:
+    timed = larger_ratings.replace(
+        timestamp=np.random.default_rng(0).integers(10**9, 10**9 + 10**8, len(larger_ratings))
+    )
     train_rows, test_rows = next(HoldOut(0.3, seed=5).split(timed))
     train, test = timed[train_rows], timed[test_rows]
     return train, test, Bias().fit(train).predict(test)

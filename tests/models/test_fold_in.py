@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import shuffled
 
 from foretaste.errors import (
     DataError,
@@ -28,6 +29,7 @@ from foretaste.models import (
     ItemKNN,
     ItemMean,
     NormalRandom,
+    SlopeOne,
     SVDpp,
     TimeSVDpp,
     UserItemMean,
@@ -149,35 +151,36 @@ def test_folded_in_biases_are_damped_means(ratings, other_ratings, side):
         assert getattr(folded, f"{side}_bias_")[place] == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("side", ["user", "item"])
+OF_BOTH = [
+    (Bias(), 1e-4),
+    (UserMean(), 1e-6),
+    (ItemMean(), 1e-6),
+    (UserItemMean(), 1e-6),
+    (GlobalEffects(sweeps=300), 2e-3),
+    (Blend(models=["Bias", "UserItemMean"], folds=2), 1e-4),
+]
+OF_USERS = [
+    *(ItemKNN(centering=word) for word in ("bias", "mean", "z_score", "none")),
+    *(SlopeOne(scheme=word) for word in ("weighted", "plain", "bi_polar")),
+]
+OF_ITEMS = [UserKNN(centering=word) for word in ("bias", "mean", "z_score", "none")]
+
+
 @pytest.mark.parametrize(
-    ("model", "tolerance"),
+    ("side", "model", "tolerance"),
     [
-        (Bias(), 1e-4),
-        (UserMean(), 1e-6),
-        (ItemMean(), 1e-6),
-        (UserItemMean(), 1e-6),
-        (GlobalEffects(sweeps=300), 2e-3),
-        (Blend(models=["Bias", "UserItemMean"], folds=2), 1e-4),
+        *((side, model, tolerance) for side in ("user", "item") for model, tolerance in OF_BOTH),
+        *(("user", model, 2e-5) for model in OF_USERS),
+        *(("item", model, 2e-5) for model in OF_ITEMS),
     ],
     ids=repr,
 )
-def test_fold_in_of_training_users_reproduces_training(ratings, model, side, tolerance):
+def test_fold_in_of_training_rows_reproduces_training(ratings, side, model, tolerance):
     model.set_params(clip=False).fit(ratings)
-    order = np.random.default_rng(5).permutation(len(ratings))
-    folded = fold_in(model, **{f"{side}s": ratings[order]})
-    np.testing.assert_allclose(
-        folded.predict(ratings), model.predict(ratings), rtol=0, atol=tolerance or 1e-6
-    )
-
-
-@pytest.mark.parametrize(
-    "setting", [{}, {"centering": "mean"}, {"centering": "z_score"}, {"centering": "none"}], ids=str
-)
-def test_fold_in_of_training_items_reproduces_user_knn(ratings, setting):
-    model = UserKNN(clip=False, **setting).fit(ratings)
-    folded = fold_in(model, items=ratings[np.random.default_rng(3).permutation(len(ratings))])
-    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
+    folded = fold_in(model, **{f"{side}s": shuffled(ratings)})
+    assert type(folded) is type(model)
+    assert (folded.users_, folded.items_) == (ratings.users, ratings.items)
+    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", [SVD, ALS, SVDpp, CoClustering], ids=lambda cls: cls.__name__)
@@ -275,16 +278,13 @@ def test_constant_ratings_fold_in_at_the_constant(other_ratings):
     np.testing.assert_allclose(folded.predict_matrix(), 3.0)
 
 
-def test_folded_in_users_may_rate_unknown_items(ratings, other_ratings):
-    for model in (GlobalEffects(), CoClustering(), EASE()):
-        folded = model.fit(ratings).fold_in(other_ratings)
-        assert folded.users_ == other_ratings.users
-        assert folded.items_ == ratings.items
-        known = np.isin(other_ratings.item_ids, ratings.items.ids)
-        assert 0 < known.sum() < len(other_ratings)
-        again = model.fold_in(other_ratings[known])
-        same = again.predict(other_ratings[known])
-        np.testing.assert_array_equal(folded.predict(other_ratings[known]), same)
-        texts = Ratings.from_columns(["a"], ["b"], [1])
-        with pytest.raises(DataError, match="item ids are given as str"):
-            model.fold_in(texts)
+@pytest.mark.parametrize("model", [GlobalEffects(), CoClustering(), EASE(), ItemKNN(), SlopeOne()], ids=repr)
+def test_ratings_of_unknown_items_are_ignored_in_a_fold_in(ratings, other_ratings, model):
+    folded = model.fit(ratings).fold_in(other_ratings)
+    assert (folded.users_, folded.items_) == (other_ratings.users, ratings.items)
+    known = np.isin(other_ratings.item_ids, ratings.items.ids)
+    assert 0 < known.sum() < len(other_ratings)
+    again = model.fold_in(other_ratings[known])
+    np.testing.assert_array_equal(folded.predict_matrix(users=again.users_), again.predict_matrix())
+    with pytest.raises(DataError, match="item ids are given as str"):
+        model.fold_in(Ratings.from_columns(["a"], ["b"], [1]))

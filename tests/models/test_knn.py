@@ -204,37 +204,6 @@ def test_neighbor_contributions_sum_to_their_part(ratings, cls, centring):
         assert (is_rated[u, neighbors] if cls is ItemKNN else is_rated[neighbors, i]).all()
 
 
-@pytest.mark.parametrize(
-    "setting", [{}, {"centering": "mean"}, {"centering": "z_score"}, {"centering": "none"}], ids=str
-)
-def test_fold_in_of_training_users_reproduces_training(ratings, setting):
-    model = ItemKNN(clip=False, **setting).fit(ratings)
-    order = np.random.default_rng(3).permutation(len(ratings))
-    folded = model.fold_in(ratings[order])
-    assert type(folded) is ItemKNN
-    assert folded.users_ == ratings.users
-    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
-
-
-def test_fold_in_with_unknown_items(ratings, other_ratings):
-    model = ItemKNN().fit(ratings)
-    before = model.get_state()
-    folded = model.fold_in(other_ratings)
-    assert folded.users_ == other_ratings.users
-    assert folded.items_ == ratings.items
-    assert model.get_state().keys() == before.keys()
-    assert all(
-        value is before[name] for name, value in model.get_state().items() if isinstance(value, np.ndarray)
-    )
-    known = np.isin(other_ratings.item_ids, ratings.items.ids)
-    assert 0 < known.sum() < len(other_ratings)
-    again = model.fold_in(other_ratings[known])
-    same = again.users_.ids
-    np.testing.assert_array_equal(
-        folded.predict_matrix(users=again.users_), again.predict_matrix(), err_msg=str(same)
-    )
-
-
 def test_recommendations_for_folded_in_users(ratings, other_ratings):
     model = ItemKNN().fit(ratings)
     known = other_ratings[np.isin(other_ratings.item_ids, ratings.items.ids)]

@@ -63,17 +63,12 @@ def test_user_without_a_common_item_gets_the_user_mean(scheme):
     assert details.fallback.tolist() == [0, 0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_fold_in_of_training_users_reproduces_training(ratings, other_ratings, scheme):
-    model = SlopeOne(scheme=scheme, clip=False).fit(ratings)
-    order = np.random.default_rng(3).permutation(len(ratings))
-    folded = model.fold_in(ratings[order])
-    np.testing.assert_allclose(folded.predict_matrix(), model.predict_matrix(), rtol=0, atol=2e-5)
-    taken = model.fold_in(other_ratings)
-    assert taken.users_ == other_ratings.users
-    assert taken.items_ == ratings.items
-    weighted = model.fold_in(other_ratings.replace(weight=np.zeros(len(other_ratings), np.float32)))
-    np.testing.assert_array_equal(taken.predict_matrix(), weighted.predict_matrix())
+def test_fold_in_ignores_weights(ratings, other_ratings):
+    model = SlopeOne().fit(ratings)
+    weighted = other_ratings.replace(weight=np.zeros(len(other_ratings), np.float32))
+    np.testing.assert_array_equal(
+        model.fold_in(weighted).predict_matrix(), model.fold_in(other_ratings).predict_matrix()
+    )
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -50,20 +50,20 @@ def lists(found):
 
 
 @pytest.fixture(scope="module")
-def fitted(more):
+def fitted(larger_ratings):
     models = SVD(epochs=4), Bias(), KNNImputation(), ItemMean()
-    return {type(model).__name__: model.fit(more) for model in models}
+    return {type(model).__name__: model.fit(larger_ratings) for model in models}
 
 
 # The right items -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["SVD", "Bias", "KNNImputation"])
-def test_recommendations_equal_a_full_sort(fitted, more, name):
-    for n, exclude in ((1, None), (7, more), (500, more)):
+def test_recommendations_equal_a_full_sort(fitted, larger_ratings, name):
+    for n, exclude in ((1, None), (7, larger_ratings), (500, larger_ratings)):
         found = recommend(fitted[name], n=n, exclude=exclude)
-        assert np.array_equal(found.users, more.users.ids)
-        assert lists(found) == sorted_in_full(fitted[name], more.users.ids, n, exclude)
+        assert np.array_equal(found.users, larger_ratings.users.ids)
+        assert lists(found) == sorted_in_full(fitted[name], larger_ratings.users.ids, n, exclude)
         assert not found.fallback.any()
 
 
@@ -123,11 +123,13 @@ class Rough(SVD):
 
 
 @pytest.mark.parametrize("off", [1e-6, 1e-3, 0.3, 5.0])
-def test_approximate_linear_form_finds_the_same_items(more, off):
+def test_approximate_linear_form_finds_the_same_items(larger_ratings, off):
     model = Rough(epochs=4)
     type(model).off = off
-    model.fit(more)
-    assert lists(recommend(model, n=5, exclude=more)) == sorted_in_full(model, more.users.ids, 5, more)
+    model.fit(larger_ratings)
+    assert lists(recommend(model, n=5, exclude=larger_ratings)) == sorted_in_full(
+        model, larger_ratings.users.ids, 5, larger_ratings
+    )
 
 
 @settings(max_examples=40)
@@ -163,10 +165,10 @@ def counting(model):
 
 
 @pytest.mark.parametrize("name", ["SVD", "Bias"])
-def test_factor_models_do_not_predict_every_pair(more, fitted, name):
+def test_factor_models_do_not_predict_every_pair(larger_ratings, fitted, name):
     model = counting(fitted[name])
-    recommend(model, n=10, exclude=more)
-    assert sum(model.sizes) < 0.25 * len(more.users) * len(more.items)
+    recommend(model, n=10, exclude=larger_ratings)
+    assert sum(model.sizes) < 0.25 * len(larger_ratings.users) * len(larger_ratings.items)
 
 
 def test_candidates_grow_until_the_ranking_is_certain():
@@ -178,25 +180,25 @@ def test_candidates_grow_until_the_ranking_is_certain():
     assert found.ids.tolist() == model.items_.ids[:2].tolist() * 6
 
 
-def test_models_without_factors_are_predicted_in_blocks(more, fitted):
+def test_models_without_factors_are_predicted_in_blocks(larger_ratings, fitted):
     whole = recommend(fitted["KNNImputation"], n=6)
     model = counting(fitted["KNNImputation"])
-    ranker = TopKRanker(model, np.arange(len(more.items), dtype=np.int32), 6, 1, block_pairs=500)
-    items, _ = ranker.topk(np.arange(len(more.users), dtype=np.int32), None)
-    assert [more.items.ids[row].tolist() for row in items] == [ids for ids, _ in lists(whole)]
+    ranker = TopKRanker(model, np.arange(len(larger_ratings.items), dtype=np.int32), 6, 1, block_pairs=500)
+    items, _ = ranker.topk(np.arange(len(larger_ratings.users), dtype=np.int32), None)
+    assert [larger_ratings.items.ids[row].tolist() for row in items] == [ids for ids, _ in lists(whole)]
     assert max(model.sizes) <= 500
-    assert sum(model.sizes) == len(more.users) * len(more.items)
+    assert sum(model.sizes) == len(larger_ratings.users) * len(larger_ratings.items)
 
 
 @pytest.mark.parametrize("name", ["SVD", "Bias", "KNNImputation"])
-def test_threads_and_other_users_change_nothing(more, fitted, name):
+def test_threads_and_other_users_change_nothing(larger_ratings, fitted, name):
     model = fitted[name]
-    every = [recommend(model, n=8, exclude=more, threads=threads) for threads in (1, 2, 4)]
+    every = [recommend(model, n=8, exclude=larger_ratings, threads=threads) for threads in (1, 2, 4)]
     for other in every[1:]:
         assert other.ids.tobytes() == every[0].ids.tobytes()
         assert other.scores.tobytes() == every[0].scores.tobytes()
-    for user in more.users.ids[[0, 5, -1]]:
-        alone, among = recommend(model, user, 8, exclude=more), every[0].for_user(user)
+    for user in larger_ratings.users.ids[[0, 5, -1]]:
+        alone, among = recommend(model, user, 8, exclude=larger_ratings), every[0].for_user(user)
         assert alone.ids.tobytes() == among.ids.tobytes()
         assert alone.scores.tobytes() == among.scores.tobytes()
 
@@ -230,9 +232,9 @@ def test_user_who_rated_everything_gets_an_empty_list(fitted):
     assert alone.to_frame().shape == (0, 5)
 
 
-def test_exclude_accepts_ratings_frames_and_pairs(more, fitted):
+def test_exclude_accepts_ratings_frames_and_pairs(larger_ratings, fitted):
     model = fitted["SVD"]
-    part = more[::3]
+    part = larger_ratings[::3]
     wanted = lists(recommend(model, n=5, exclude=part))
     pairs = np.column_stack([part.user_ids, part.item_ids])
     frame = pd.DataFrame({"userId": part.user_ids, "itemId": part.item_ids, "rating": part.value})
@@ -251,18 +253,20 @@ def test_repeated_and_unknown_exclusions_are_ignored(fitted, caplog):
     assert "nothing is excluded" in caplog.text
 
 
-def test_candidates_restrict_the_items(more, fitted, caplog):
+def test_candidates_restrict_the_items(larger_ratings, fitted, caplog):
     for name in ("SVD", "KNNImputation"):
         model = fitted[name]
-        chosen = more.items.ids[[5, 90, 17, 44, 5]]
-        found = recommend(model, n=3, candidates=chosen, exclude=more)
+        chosen = larger_ratings.items.ids[[5, 90, 17, 44, 5]]
+        found = recommend(model, n=3, candidates=chosen, exclude=larger_ratings)
         assert set(found.ids.tolist()) <= set(chosen.tolist())
-        assert lists(found) == sorted_in_full(model, more.users.ids, 3, more, np.unique(chosen))
-        assert lists(recommend(model, n=3, candidates=IdIndex(np.unique(chosen)), exclude=more)) == lists(
-            found
+        assert lists(found) == sorted_in_full(
+            model, larger_ratings.users.ids, 3, larger_ratings, np.unique(chosen)
         )
+        assert lists(
+            recommend(model, n=3, candidates=IdIndex(np.unique(chosen)), exclude=larger_ratings)
+        ) == lists(found)
         assert len(recommend(model, n=3, candidates=[])) == 0
-        one = recommend(model, more.users.ids[:2], candidates=str(chosen[0]))
+        one = recommend(model, larger_ratings.users.ids[:2], candidates=str(chosen[0]))
         assert one.ids.tolist() == [chosen[0]] * 2
         assert not caplog.records
         some = recommend(model, 11, candidates=[5, 123_456, 654_321])
@@ -276,9 +280,9 @@ def test_candidates_restrict_the_items(more, fitted, caplog):
 # Users ---------------------------------------------------------------------------------------------------
 
 
-def test_users_argument_accepts_every_form(more, fitted):
+def test_users_argument_accepts_every_form(larger_ratings, fitted):
     model = fitted["SVD"]
-    ids = more.users.ids[[4, 1, 4]]
+    ids = larger_ratings.users.ids[[4, 1, 4]]
     wanted = recommend(model, ids, 3)
     assert wanted.ids[:3].tolist() == wanted.ids[6:].tolist()
     for users in (ids.tolist(), tuple(ids), pl.Series(ids), pd.Series(ids), [str(id_) for id_ in ids]):
@@ -286,7 +290,7 @@ def test_users_argument_accepts_every_form(more, fitted):
         assert found.users.tolist() == ids.tolist()
         assert found.ids.tolist() == wanted.ids.tolist()
     assert recommend(model, str(ids[0]), 3).ids.tolist() == wanted.ids[:3].tolist()
-    assert lists(recommend(model, more.users, 3)) == lists(recommend(model, n=3))
+    assert lists(recommend(model, larger_ratings.users, 3)) == lists(recommend(model, n=3))
     nobody = recommend(model, [], 3)
     assert len(nobody) == len(nobody.users) == 0
     assert nobody.to_dict() == {}
@@ -305,14 +309,14 @@ def test_text_ids(ratings):
         recommend(model, 14)
 
 
-def test_unknown_user_raises_or_gets_a_marked_fallback(more, fitted):
-    known = int(more.users.ids[0])
+def test_unknown_user_raises_or_gets_a_marked_fallback(larger_ratings, fitted):
+    known = int(larger_ratings.users.ids[0])
     for name in ("SVD", "Bias", "KNNImputation", "ItemMean"):
         model = fitted[name]
         with pytest.raises(NotFoundError, match=r"does not know user 999 \(and 1 more of 3\)") as caught:
             recommend(model, [known, 999, 998])
         assert 'unknown_users="fallback"' in caught.value.hint
-        exclude = Ratings.from_columns([999, known], more.items.ids[:2], [1, 1])
+        exclude = Ratings.from_columns([999, known], larger_ratings.items.ids[:2], [1, 1])
         found = recommend(model, [999, known], 5, exclude=exclude, unknown_users="fallback")
         assert found.fallback.tolist() == [1, 0]
         assert lists(found) == sorted_in_full(model, [999, known], 5, exclude)
@@ -329,13 +333,17 @@ def test_unknown_user_raises_or_gets_a_marked_fallback(more, fitted):
 
 
 @pytest.fixture
-def catalogue(more):
-    texts = np.array([f"<b>{i}</b>" + " long" * (30 if i % 3 else 0) for i in more.items.ids], object)
-    return ItemCatalog(more.items.take_ids(np.arange(100)), {"title": texts[:100]}, "title")
+def catalogue(larger_ratings):
+    texts = np.array(
+        [f"<b>{i}</b>" + " long" * (30 if i % 3 else 0) for i in larger_ratings.items.ids], object
+    )
+    return ItemCatalog(larger_ratings.items.take_ids(np.arange(100)), {"title": texts[:100]}, "title")
 
 
-def test_recommendations_attributes(more, fitted, catalogue):
-    found = recommend(fitted["SVD"], more.users.ids[:3], 4, exclude=more, catalog=catalogue)
+def test_recommendations_attributes(larger_ratings, fitted, catalogue):
+    found = recommend(
+        fitted["SVD"], larger_ratings.users.ids[:3], 4, exclude=larger_ratings, catalog=catalogue
+    )
     assert isinstance(found, Recommendations)
     assert len(found) == 12
     assert found.model == "SVD(epochs=4)"
@@ -360,16 +368,16 @@ def test_recommendations_attributes(more, fitted, catalogue):
     assert "title" not in recommend(fitted["SVD"], second, 4).to_dict()[second][0]
 
 
-def test_recommendations_repr_and_html(more, fitted, catalogue):
+def test_recommendations_repr_and_html(larger_ratings, fitted, catalogue):
     model = fitted["SVD"]
-    one = recommend(model, more.users.ids[0], 3, catalog=catalogue)
+    one = recommend(model, larger_ratings.users.ids[0], 3, catalog=catalogue)
     head, _, first, *_ = repr(one).splitlines()
     assert head.split() == ["rank", "item", "prediction", "title"]
     assert first.split()[:2] == ["1", str(one.ids[0])]
     assert float(first.split()[2]) == pytest.approx(one.scores[0], abs=0.01)
     assert max(map(len, repr(one).splitlines())) < 90
     page = one._repr_html_()
-    assert f"For user {more.users.ids[0]}, by SVD(epochs=4)" in page
+    assert f"For user {larger_ratings.users.ids[0]}, by SVD(epochs=4)" in page
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
     every = repr(recommend(model, n=3))
@@ -378,9 +386,9 @@ def test_recommendations_repr_and_html(more, fitted, catalogue):
     assert len(every.splitlines()) == 23
 
 
-def test_catalog_of_other_items_is_reported(more, fitted, caplog):
+def test_catalog_of_other_items_is_reported(larger_ratings, fitted, caplog):
     other = ItemCatalog(IdIndex(np.array(["a"], object)), {"title": np.array(["A"], object)}, "title")
-    found = recommend(fitted["SVD"], more.users.ids[0], 3, catalog=other)
+    found = recommend(fitted["SVD"], larger_ratings.users.ids[0], 3, catalog=other)
     assert found.titles == [None] * 3
     assert "no titles: none of the items is in the catalog (its ids are like 'a')" in caplog.text
 
@@ -388,7 +396,7 @@ def test_catalog_of_other_items_is_reported(more, fitted, caplog):
 # What is refused -----------------------------------------------------------------------------------------
 
 
-def test_invalid_arguments_raise(more, fitted, monkeypatch):
+def test_invalid_arguments_raise(larger_ratings, fitted, monkeypatch):
     model = fitted["SVD"]
     for n in (0, -1, 2.0, True, "3", None):
         with pytest.raises(InvalidParameterError, match="n="):
@@ -400,11 +408,11 @@ def test_invalid_arguments_raise(more, fitted, monkeypatch):
         recommend(model, unknown_users="fall")
     assert caught.value.hint == 'unknown_users="fallback"'
     with pytest.raises(InvalidParameterError, match="requires a fitted model, not Ratings"):
-        recommend(more)
+        recommend(larger_ratings)
     with pytest.raises(NotFittedError):
         recommend(SVD())
     with pytest.raises(InvalidParameterError, match="exclude must hold ids"):
-        recommend(model, exclude=Pairs(more.user, more.item))
+        recommend(model, exclude=Pairs(larger_ratings.user, larger_ratings.item))
     with pytest.raises(DataError, match="item ids are given as str"):
         recommend(model, exclude=[(11, "x")])
     with pytest.raises(NotFoundError, match="the model does not know item 'x': its item ids are integers"):
@@ -415,8 +423,8 @@ def test_invalid_arguments_raise(more, fitted, monkeypatch):
     assert "recommend_all" in caught.value.hint
 
 
-def test_nothing_is_logged_without_inference(more, fitted, caplog):
+def test_nothing_is_logged_without_inference(larger_ratings, fitted, caplog):
     with caplog.at_level(logging.INFO):
-        recommend(fitted["SVD"], exclude=more, candidates=more.items.ids[:50])
+        recommend(fitted["SVD"], exclude=larger_ratings, candidates=larger_ratings.items.ids[:50])
     assert not caplog.records
-    assert len(recommend(UserMean().fit(more), 11, 3)) == 3
+    assert len(recommend(UserMean().fit(larger_ratings), 11, 3)) == 3

@@ -22,8 +22,8 @@ from foretaste.recommendation import recommend, recommend_all
 
 
 @pytest.fixture(scope="module")
-def model(more):
-    return SVD(epochs=4).fit(more)
+def model(larger_ratings):
+    return SVD(epochs=4).fit(larger_ratings)
 
 
 COLUMNS = ["user", "rank", "item", "prediction", "fallback"]
@@ -39,26 +39,30 @@ def read(path, columns=COLUMNS):
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".CSV"])
 @pytest.mark.parametrize("rows", [250_000, 300, 1])
-def test_file_equals_recommend_for_any_batch_size(model, more, tmp_path, ending, rows):
+def test_file_equals_recommend_for_any_batch_size(model, larger_ratings, tmp_path, ending, rows):
     path = tmp_path / f"top{ending}"
-    texts = np.array([f'item "{i}",\nof its own' for i in more.items.ids], object)
-    catalogue = ItemCatalog(more.items, {"title": texts}, "title")
-    for options in ({}, {"catalog": catalogue}, {"users": more.users.ids[[7, 3, 7]], "n": 200}):
-        wanted = recommend(model, exclude=more, **options).to_frame()
-        assert recommend_all(model, path, exclude=more, batch_rows=rows, **options) == len(wanted)
+    texts = np.array([f'item "{i}",\nof its own' for i in larger_ratings.items.ids], object)
+    catalogue = ItemCatalog(larger_ratings.items, {"title": texts}, "title")
+    for options in ({}, {"catalog": catalogue}, {"users": larger_ratings.users.ids[[7, 3, 7]], "n": 200}):
+        wanted = recommend(model, exclude=larger_ratings, **options).to_frame()
+        assert recommend_all(model, path, exclude=larger_ratings, batch_rows=rows, **options) == len(wanted)
         assert_frame_equal(read(path, wanted.columns), wanted)
         assert list(tmp_path.iterdir()) == [path]
 
 
-def test_batches_of_a_model_without_factors_equal_recommend(more, tmp_path):
-    model = KNNImputation().fit(more)
+def test_batches_of_a_model_without_factors_equal_recommend(larger_ratings, tmp_path):
+    model = KNNImputation().fit(larger_ratings)
     path = tmp_path / "top.parquet"
-    recommend_all(model, path, 3, exclude=more, candidates=more.items.ids[10:80], batch_rows=200)
-    wanted = recommend(model, n=3, exclude=more, candidates=more.items.ids[10:80]).to_frame()
+    recommend_all(
+        model, path, 3, exclude=larger_ratings, candidates=larger_ratings.items.ids[10:80], batch_rows=200
+    )
+    wanted = recommend(
+        model, n=3, exclude=larger_ratings, candidates=larger_ratings.items.ids[10:80]
+    ).to_frame()
     assert_frame_equal(pl.read_parquet(path), wanted)
 
 
-def test_empty_input_writes_a_file_with_columns(model, more, tmp_path):
+def test_empty_input_writes_a_file_with_columns(model, larger_ratings, tmp_path):
     for name in ("top.parquet", "top.csv"):
         path = tmp_path / name
         for options in ({"users": []}, {"candidates": []}):
