@@ -73,6 +73,12 @@ class Client:
         """Put a rating."""
         return self.good("PUT", "/ratings", json={"user": user, "item": item, "value": value})
 
+    def active_model(self) -> Any:
+        """Return the active model of an application in this process, with its caches."""
+        app_state = self.inner.app.state.app_state
+        with app_state.database.read_connection() as connection:
+            return app_state.model_server.get_active(connection)
+
     def finished_job(self, number: int, seconds: float = 60) -> dict[str, Any]:
         """Wait until a job is over; return it."""
         end = time.monotonic() + seconds

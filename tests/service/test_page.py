@@ -287,6 +287,7 @@ def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
     store.close()
 
 
+@pytest.mark.nightly
 def test_serve_excludes_items_and_prints_the_page_address(start, tmp_path, ratings):
     import httpx2
 

@@ -89,7 +89,7 @@ def test_a_session_ends_with_its_key_and_with_time(client, browser, monkeypatch)
     browser.sign_in(client.key)
     assert browser.get("/admin").has_form("/admin/train")
     now = time.time()
-    monkeypatch.setattr("foretaste.service.web.visitors.time.time", lambda: now + 9 * 3600)
+    monkeypatch.setattr("foretaste.service.web.sessions.time.time", lambda: now + 9 * 3600)
     assert browser.get("/admin").has_form("/admin/sign-in")
 
 

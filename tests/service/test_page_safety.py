@@ -11,8 +11,7 @@ from page_fixtures import SAME_ORIGIN, Browser, Screen, rows_of
 
 from foretaste.features import ItemCatalog
 from foretaste.service.db.schema import visitors
-from foretaste.service.web import visitors as web_visitors
-from foretaste.service.web.sessions import CookieSigner, new_token
+from foretaste.service.web.sessions import CookieSigner, find_visitor, get_or_create_visitor, new_token
 
 
 def test_visitors_are_separate_users(client, make_client):
@@ -29,13 +28,14 @@ def test_visitors_are_separate_users(client, make_client):
     assert [row["value"] for row in two.kept()["ratings"]] == [-6.0]
 
 
-def test_new_visitor_id_avoids_existing_ids(client, monkeypatch):
-    taken, free = "41", "-41"
-    ids = iter([taken, taken, free])
-    monkeypatch.setattr(web_visitors, "_new_user_id", lambda kinds: next(ids))
-    browser = Browser(client.inner)
-    browser.rate(6)
-    assert browser.kept()["user"] == int(free)
+def test_new_visitor_id_avoids_existing_ids(client):
+    app_state, ids = client.inner.app.state.app_state, iter(["41", "41", "-41"])
+    with app_state.database.write_transaction() as connection:
+        visitor = get_or_create_visitor(
+            connection, app_state.model_server.id_codec, "token", make_user_id=lambda codec: next(ids)
+        )
+        assert visitor.user == "-41"
+        assert find_visitor(connection, "token") == visitor
 
 
 def test_cookie_attributes(client, browser):
@@ -257,7 +257,7 @@ def test_missing_database_or_model_is_reported(client, browser, monkeypatch):
 
     browser.rate(6)
     fields = browser.get().form("/rate") | {"value": "2"}
-    house = client.inner.app.state.app_state
+    app_state = client.inner.app.state.app_state
 
     def fail(*_):
         raise DatabaseUnavailableError("the database does not respond; nothing was stored")
@@ -265,12 +265,12 @@ def test_missing_database_or_model_is_reported(client, browser, monkeypatch):
     def full(*_):
         raise StorageFullError("the disk is full; nothing was stored")
 
-    monkeypatch.setattr(house.database, "read_connection", fail)
+    monkeypatch.setattr(app_state.database, "read_connection", fail)
     screen = browser.get()
     assert screen.status == 503
     assert "The database does not respond; nothing was stored. Try again in a moment." in screen.text
     monkeypatch.undo()
-    monkeypatch.setattr(house.database, "write_transaction", full)
+    monkeypatch.setattr(app_state.database, "write_transaction", full)
     screen = browser.send("/rate", fields)
     assert screen.status == 507
     assert "disk is full" in screen.text

@@ -21,16 +21,16 @@ from foretaste.service.bootstrap import open_database
 from foretaste.service.settings import Settings
 
 
-def stored(client, user):
-    found, after = {}, ""
+def stored_ratings(client, user):
+    values, after = {}, ""
     while after is not None:
         page = client.get(f"/ratings?user={user}&limit=1000&after={after}")
-        found |= {one["item"]: one["value"] for one in page["ratings"]}
+        values |= {row["item"]: row["value"] for row in page["ratings"]}
         after = page["next"]
-    return found
+    return values
 
 
-def write_until_it_breaks(client, users, items, told, most=250):
+def write_until_stopped(client, users, items, acknowledged, most=250):
     """Put ratings until the service is gone; note each that was acknowledged."""
     number = 0
     for user in users:
@@ -42,14 +42,15 @@ def write_until_it_breaks(client, users, items, told, most=250):
                 return
             if response.status_code != 200:
                 return
-            told[user, item] = value
+            acknowledged[user, item] = value
             number += 1
             if number == most:
                 return
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.nightly])]
+)
 def test_acknowledged_ratings_survive_kill_9(place, key, start, ratings, database, request):
     environment = {}
     if database == "postgres":
@@ -59,39 +60,39 @@ def test_acknowledged_ratings_survive_kill_9(place, key, start, ratings, databas
         service = running_service(place, **environment)
     else:
         service = start()
-    told = killed_while_writing(service, key, ratings)
+    acknowledged = kill_while_writing(service, key, ratings)
     again = running_service(place, **environment)
     try:
-        all_is_there(again.client(key), told)
+        assert_all_stored(again.client(key), acknowledged)
     finally:
         again.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_kill_9_of_several_workers_loses_nothing(place, key, start, ratings):
     service = start("--workers", "2")
     client = service.client(key)
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
     number = client.good("POST", "/jobs", json=slow)["id"]
-    processes = family_of(service.process.pid)
+    processes = process_tree(service.process.pid)
     assert len(processes) >= 4  # the one that was started, two workers, a training
-    told = killed_while_writing(service, key, ratings)  # the first process alone: the others get no signal
+    acknowledged = kill_while_writing(service, key, ratings)  # only the first process is killed
     gone_by = time.monotonic() + 20
     while left := [one for one in processes if is_alive(one)]:
         assert time.monotonic() < gone_by, f"{left} are still there"
         time.sleep(0.1)
     client = start("--workers", "2").client(key)
-    all_is_there(client, told)
+    assert_all_stored(client, acknowledged)
     assert client.get("/ready", key=None)["model_id"] == 1
     assert client.get(f"/jobs/{number}")["state"] == "cancelled"
 
 
-def family_of(process):
+def process_tree(process):
     """Return a process and all that it and its own have started."""
     found = [process]
     for task in Path(f"/proc/{process}/task").iterdir():
         for child in (task / "children").read_text().split():
-            found += family_of(int(child))
+            found += process_tree(int(child))
     return found
 
 
@@ -103,39 +104,39 @@ def is_alive(process):
     return state != "Z"
 
 
-def killed_while_writing(service, key, ratings):
+def kill_while_writing(service, key, ratings):
     """Kill a service while ratings are written; return those that it acknowledged."""
     items = ratings.items.ids[:20].tolist()
-    told: list[dict] = [{} for _ in range(4)]
+    parts: list[dict] = [{} for _ in range(4)]
     threads = [
         threading.Thread(
-            target=write_until_it_breaks,
-            args=(service.client(key), range(20_000 + 100 * k, 20_100 + 100 * k), items, told[k]),
+            target=write_until_stopped,
+            args=(service.client(key), range(20_000 + 100 * k, 20_100 + 100 * k), items, parts[k]),
         )
         for k in range(4)
     ]
     for thread in threads:
         thread.start()
     end = time.monotonic() + 60
-    while sum(map(len, told)) < 300 and time.monotonic() < end:
+    while sum(map(len, parts)) < 300 and time.monotonic() < end:
         time.sleep(0.005)
     service.kill()
     for thread in threads:
         thread.join(30)
-    acknowledged = {name: value for part in told for name, value in part.items()}
+    acknowledged = {name: value for part in parts for name, value in part.items()}
     assert 300 <= len(acknowledged) < 1000
     return acknowledged
 
 
-def all_is_there(client, acknowledged):
+def assert_all_stored(client, acknowledged):
     for user in {user for user, _ in acknowledged}:
         wanted = {item: value for (who, item), value in acknowledged.items() if who == user}
-        found = stored(client, user)
+        found = stored_ratings(client, user)
         assert wanted.items() <= found.items()
         assert len(found) - len(wanted) <= 1  # the one that was under way
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_kill_9_during_training_leaves_a_complete_model(place, key, start):
     service = start()
     client = service.client(key)
@@ -158,7 +159,7 @@ def test_kill_9_during_training_leaves_a_complete_model(place, key, start):
     assert client.get("/recommendations?user=41")["model_id"] == job["model_id"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("pause", [0.4, 1.2])
 def test_kill_at_any_time_of_training(place, key, start, pause):
     service = start()
@@ -172,34 +173,34 @@ def test_kill_at_any_time_of_training(place, key, start, pause):
     assert client.get("/recommendations?user=41")["model_id"] == number
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_service_stops_gracefully(place, key, start, how):
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
+def test_service_stops_gracefully(place, key, start, signal_):
     service = start()
     client = service.client(key)
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
     client.good("POST", "/jobs", json=slow)
-    told: dict = {}
+    acknowledged: dict = {}
+    users, items = range(30_000, 30_100), range(5, 45, 2)
     writer = threading.Thread(
-        target=write_until_it_breaks, args=(service.client(key), range(30_000, 30_100), range(5, 45, 2), told)
+        target=write_until_stopped, args=(service.client(key), users, items, acknowledged)
     )
     writer.start()
-    while len(told) < 20:
+    while len(acknowledged) < 20:
         time.sleep(0.005)
     start_of_stop = time.monotonic()
-    assert service.stop(how) == 0
+    assert service.stop(signal_) == 0
     assert time.monotonic() - start_of_stop < 20
     writer.join(30)
     assert not any("Traceback" in line for line in service.lines), "\n".join(service.lines)
     client = start().client(key)
     jobs = client.get("/jobs")
     assert jobs[0]["state"] == "cancelled"
-    for user in {user for user, _ in told}:
-        wanted = {item: value for (who, item), value in told.items() if who == user}
-        assert wanted.items() <= stored(client, user).items()
+    for user in {user for user, _ in acknowledged}:
+        wanted = {item: value for (who, item), value in acknowledged.items() if who == user}
+        assert wanted.items() <= stored_ratings(client, user).items()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_workers_agree_and_share_the_model(place, key, start):
     service = start("--workers", "2")
     first = service.client(key).get("/recommendations?user=41")["items"]
@@ -220,7 +221,7 @@ def test_workers_agree_and_share_the_model(place, key, start):
     assert service.stop() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_first_and_second_start(tmp_path):
     folder = tmp_path / "new"
     service = running_service(folder, "sample", "--model", "Bias")
@@ -256,7 +257,7 @@ def run(*args, **environment):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_memory_is_bounded_under_load(place, key, start):
     service = start("--rate-limit", "none")
     client = service.client(key)
@@ -278,13 +279,28 @@ def test_memory_is_bounded_under_load(place, key, start):
     assert memory() - before < 8  # MB
 
 
-def test_invalid_starts_are_refused(place, tmp_path):
-    done = run("--folder", str(tmp_path / "empty"))
-    assert done.returncode == 4
-    assert "foretaste serve RATINGS" in done.stderr
-    done = run("sample", "--folder", str(place))
-    assert done.returncode == 2
-    assert "serves planted, not the bundled sample" in done.stderr
+INVALID_STARTS = [
+    (["--folder", "EMPTY"], {}, 4, "foretaste serve RATINGS"),
+    (["sample", "--folder", "FOLDER"], {}, 2, "serves planted, not the bundled sample"),
+    (["sample", "--folder", "EMPTY", "--model", "SVDD"], {}, 4, 'did you mean "SVD"'),
+    (
+        ["--folder", "FOLDER"], {"FORETASTE_DATABASE": "postgresql://u:secret@127.0.0.1:1/x"}, 3,
+        "does not respond",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("options", "environment", "code", "message"), INVALID_STARTS)
+def test_invalid_start_is_refused(place, tmp_path, options, environment, code, message):
+    folders = {"EMPTY": str(tmp_path / "empty"), "FOLDER": str(place)}
+    done = run(*(folders.get(option, option) for option in options), **environment)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_start_on_a_taken_port_is_refused(place):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -292,13 +308,6 @@ def test_invalid_starts_are_refused(place, tmp_path):
         done = run("--folder", str(place), "--port", str(port))
     assert done.returncode == 2
     assert f"port {port} is not available" in done.stderr
-    done = run("sample", "--folder", str(tmp_path / "x"), "--model", "SVDD")
-    assert done.returncode == 4
-    assert 'did you mean "SVD"' in done.stderr
-    done = run("--folder", str(place), FORETASTE_DATABASE="postgresql://u:secret@127.0.0.1:1/x")
-    assert done.returncode == 3
-    assert "does not respond" in done.stderr
-    assert "secret" not in done.stderr
 
 
 def test_service_listens_on_loopback_only(place, start):
@@ -310,7 +319,6 @@ def test_service_listens_on_loopback_only(place, start):
     assert [address for address in listening if address.endswith(":" + local)] == [f"0100007F:{local}"]
 
 
-@pytest.mark.slow
 def test_disk_full_while_running(key, ratings, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
@@ -327,21 +335,21 @@ def test_disk_full_while_running(key, ratings, tmp_path):
             (small / "ballast").write_bytes(
                 b"x" * (os.statvfs(small).f_bavail * os.statvfs(small).f_frsize - 65_536)
             )
-            told, refused = {}, None
+            acknowledged, refused = {}, None
             for number in range(5000):
                 user, item = 40_000 + number, 5
                 response = client.ask("PUT", "/ratings", json={"user": user, "item": item, "value": 1.0})
                 if response.status_code != 200:
                     refused = user, response
                     break
-                told[user] = 1.0
+                acknowledged[user] = 1.0
             assert refused is not None
             assert refused[1].status_code == 507
             assert refused[1].json()["error"]["code"] == "storage_full"
             assert client.get("/recommendations?user=41")["items"]  # answers go on
-            assert stored(client, refused[0]) == {}
-            for user in list(told)[-20:]:
-                assert stored(client, user) == {5: 1.0}
+            assert stored_ratings(client, refused[0]) == {}
+            for user in list(acknowledged)[-20:]:
+                assert stored_ratings(client, user) == {5: 1.0}
             with (small / "ballast").open("ab") as file, contextlib.suppress(OSError):
                 file.write(b"x" * 200_000)
             sent = client.ask(
@@ -363,7 +371,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
 # PostgreSQL --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.postgres
 def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path):
     settings = Settings(str(tmp_path / "f"), own_postgres.url)

@@ -311,15 +311,15 @@ def test_ann_index_is_used_above_the_item_limit(make_client, monkeypatch):
     client, other = make_client(), make_client(max_exact_items=39)
     wanted = client.get("/recommendations?user=41")
     assert other.get("/recommendations?user=11")["items"]
-    serving, end = other.inner.app.state.app_state.model_server, time.monotonic() + 30
-    while serving._active.index is None and time.monotonic() < end:
+    end = time.monotonic() + 30
+    while other.active_model().index is None and time.monotonic() < end:
         time.sleep(0.02)
     asked, best = [], ItemIndex.topk
     monkeypatch.setattr(ItemIndex, "topk", lambda *given: asked.append(given) or best(*given))
     assert other.get("/recommendations?user=41") == wanted
     assert len(asked) == 1
     assert client.get("/recommendations?user=11")["items"]  # forty items are not more than the usual limit
-    assert client.inner.app.state.app_state.model_server._active.index is None
+    assert client.active_model().index is None
     assert other.get("/recommendations?user=10001")["basis"] == "what most people like"
 
 

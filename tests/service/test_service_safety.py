@@ -181,7 +181,8 @@ def test_settings_round_trip_through_json():
     assert Settings.from_json(settings.to_json()) == settings
 
 
-def test_schemathesis_finds_no_violation(make_client, key):
+@pytest.mark.parametrize("examples", [2, pytest.param(15, marks=pytest.mark.nightly)])
+def test_schemathesis_finds_no_violation(make_client, key, examples):
     schemathesis = pytest.importorskip("schemathesis", reason="needs pip install schemathesis")
     from hypothesis import HealthCheck, given
     from hypothesis import settings as how
@@ -205,7 +206,7 @@ def test_schemathesis_finds_no_violation(make_client, key):
             continue
         asked.add(name)
 
-        @how(max_examples=15, suppress_health_check=list(HealthCheck))
+        @how(max_examples=examples, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def ask(case):
             if case.method.upper() == "DELETE" and case.formatted_path.rstrip("/").endswith("/keys/1"):

@@ -16,7 +16,7 @@ from foretaste.service.db import rating_store
 from foretaste.service.db.rating_store import StoredRating
 from foretaste.service.id_codec import MAX_ID_LENGTH
 from foretaste.service.model_admin import models_with_user
-from foretaste.service.web import visitors
+from foretaste.service.web import sessions
 from foretaste.service.web.dependencies import (
     FormDep,
     KnownVisitorDep,
@@ -25,9 +25,8 @@ from foretaste.service.web.dependencies import (
     get_web,
     redirect_to,
 )
-from foretaste.service.web.sessions import check_same_origin, delete_cookie
+from foretaste.service.web.sessions import Visitor, check_same_origin, delete_cookie
 from foretaste.service.web.views import PageViews, VisitorState, basis_line
-from foretaste.service.web.visitors import Visitor
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(check_same_origin)])
 
@@ -48,7 +47,7 @@ def rate_page(
 def _render_rate_page(page_request: PageRequest, query: dict[str, str], error: str | None = None) -> Response:
     views, database = page_request.web.views, page_request.web.app_state.database
     with database.read_connection() as connection:
-        visitor = visitors.find_visitor(connection, page_request.token)
+        visitor = sessions.find_visitor(connection, page_request.token)
         state = views.visitor_state(connection, visitor)
         if query["item"]:
             item: int | str | None = views.parse_item(connection, query["item"])
@@ -118,7 +117,7 @@ def _store_shown_predictions(
         return
     app_state = page_request.web.app_state
     with app_state.database.write_transaction() as connection:
-        visitors.add_shown_predictions(
+        sessions.add_shown_predictions(
             connection, app_state.model_server.id_codec, page_request.token, shown_predictions
         )
 
@@ -135,14 +134,14 @@ def rate_item(page_request: KnownVisitorDep, form: FormDep) -> Response:
     codec = app_state.model_server.id_codec
     with app_state.database.write_transaction() as connection:
         item = str(views.parse_item(connection, form.get("item", "")))
-        visitor = visitors.get_or_create_visitor(connection, codec, page_request.token)
+        visitor = sessions.get_or_create_visitor(connection, codec, page_request.token)
         user = str(visitor.user)
         values = {rating.item: rating.value for rating in rating_store.get_user_ratings(connection, user)}
         previous = values.get(item)
         rating = StoredRating(item, value, int(time.time()), visitor.shown_predictions.get(item))
         changed = rating_store.put_rating(connection, user, rating)[1]
         skipped_items = tuple(skipped_item for skipped_item in visitor.skipped_items if skipped_item != item)
-        visitors.set_skipped_items(connection, user, skipped_items)
+        sessions.set_skipped_items(connection, user, skipped_items)
     app_state.metrics.ratings_written.inc(int(changed))
     return redirect_to("/", rated=item, previous=None if previous is None else repr(previous))
 
@@ -164,10 +163,10 @@ def _set_skipped(page_request: PageRequest, form: dict[str, str], *, is_skipped:
     codec = app_state.model_server.id_codec
     with app_state.database.write_transaction() as connection:
         item = str(views.parse_item(connection, form.get("item", "")))
-        visitor = visitors.get_or_create_visitor(connection, codec, page_request.token)
+        visitor = sessions.get_or_create_visitor(connection, codec, page_request.token)
         others = tuple(skipped_item for skipped_item in visitor.skipped_items if skipped_item != item)
         skipped_items = (*others, item) if is_skipped else others
-        visitors.set_skipped_items(connection, str(visitor.user), skipped_items)
+        sessions.set_skipped_items(connection, str(visitor.user), skipped_items)
     if form.get("from") == "mine":
         return redirect_to("/mine")
     return redirect_to("/", **({"skipped": item} if is_skipped else {"item": item}))
@@ -180,7 +179,7 @@ def undo_rating(page_request: KnownVisitorDep, form: FormDep) -> Response:
     previous = views.scale.parse_rating(form["previous"]) if form.get("previous") else None
     with app_state.database.write_transaction() as connection:
         item = str(views.parse_item(connection, form.get("item", "")))
-        user = visitors.find_visitor(connection, page_request.token).user
+        user = sessions.find_visitor(connection, page_request.token).user
         if user is None:
             changed = False
         elif previous is None:
@@ -199,7 +198,7 @@ def item_page(
     """Show an item: its prediction with the explanation, and similar items."""
     views = page_request.web.views
     with page_request.web.app_state.database.read_connection() as connection:
-        visitor = visitors.find_visitor(connection, page_request.token)
+        visitor = sessions.find_visitor(connection, page_request.token)
         state = views.visitor_state(connection, visitor)
         item_id = views.parse_item(connection, item)
     own_rating = state.ratings.get(str(item_id))
@@ -251,7 +250,7 @@ def download_my_data(page_request: PageRequestDep) -> Response:
 
 def _visitor_ratings(page_request: PageRequest) -> tuple[Visitor, list[StoredRating]]:
     with page_request.web.app_state.database.read_connection() as connection:
-        visitor = visitors.find_visitor(connection, page_request.token)
+        visitor = sessions.find_visitor(connection, page_request.token)
         ratings = [] if visitor.user is None else rating_store.get_user_ratings(connection, visitor.user)
     return visitor, ratings
 
@@ -261,7 +260,7 @@ def delete_my_data(page_request: KnownVisitorDep, form: FormDep) -> Response:
     """Delete all data of the visitor, and their cookie."""
     app_state, n_deleted, model_ids = page_request.web.app_state, 0, list[int]()
     with app_state.database.write_transaction() as connection:
-        user = visitors.find_visitor(connection, page_request.token).user
+        user = sessions.find_visitor(connection, page_request.token).user
         if user is not None:
             n_deleted = rating_store.delete_user(connection, user)
     if user is not None:

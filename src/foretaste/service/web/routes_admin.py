@@ -16,7 +16,7 @@ from foretaste.service.api.dependencies import UnauthorizedError
 from foretaste.service.db import model_store
 from foretaste.service.db.database import ConflictError
 from foretaste.service.training import jobs
-from foretaste.service.web import admin_queries, visitors
+from foretaste.service.web import admin_queries, sessions
 from foretaste.service.web.dependencies import FormDep, PageRequest, PageRequestDep, redirect_to
 from foretaste.service.web.sessions import check_same_origin, delete_cookie, set_cookie
 from foretaste.service.web.static_files import to_sentence
@@ -54,7 +54,7 @@ def _admin_session(page_request: PageRequest) -> AdminRequest | None:
     if token is None:
         return None
     with page_request.web.app_state.database.read_connection() as connection:
-        key_name = visitors.session_key_name(connection, token)
+        key_name = sessions.session_key_name(connection, token)
     return None if key_name is None else AdminRequest(page_request, token, key_name)
 
 
@@ -101,7 +101,7 @@ def _render_admin_page(
     page_request = admin.page_request
     database = page_request.web.app_state.database
     with database.read_connection() as connection:
-        n_visitors = visitors.count_visitors(connection)
+        n_visitors = sessions.count_visitors(connection)
     context = {
         "audit": admin_queries.load_audit(database), "models": admin_queries.model_rows(database),
         "n_visitors": n_visitors, "jobs": admin_queries.job_rows(database),
@@ -137,7 +137,7 @@ def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
             status, error = 403, f"This key has the role {key.role}. Signing in needs an admin key."
         return page_request.render("sign_in.html", {"error": error, "message": None}, status)
     with app_state.database.write_transaction() as connection:
-        token = visitors.create_session(connection, key)
+        token = sessions.create_session(connection, key)
     response = redirect_to("/admin")
     signer = page_request.web.signer
     set_cookie(response, page_request.request, signer.admin_cookie, signer.sign(token), is_admin=True)
@@ -148,7 +148,7 @@ def sign_in(page_request: PageRequestDep, form: FormDep) -> Response:
 def sign_out(admin: AdminDep) -> Response:
     """Delete the session."""
     with admin.page_request.web.app_state.database.write_transaction() as connection:
-        visitors.delete_session(connection, admin.token)
+        sessions.delete_session(connection, admin.token)
     response = redirect_to("/admin", notice="signed-out")
     delete_cookie(response, admin.page_request.web.signer.admin_cookie, is_admin=True)
     return response

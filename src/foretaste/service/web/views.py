@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +17,27 @@ from foretaste.service.db.rating_store import StoredRating
 from foretaste.service.db.schema import ratings
 from foretaste.service.model_server import ActiveModel, ModelServer
 from foretaste.service.predictor import BASES, ItemPrediction, UserProfile
-from foretaste.service.web.explanations import explanation_rows, reason_line
 from foretaste.service.web.rating_scale import RatingScale
-from foretaste.service.web.visitors import Visitor
+from foretaste.service.web.sessions import Visitor
 
 N_SUGGESTIONS = 5
 N_SIMILAR = 6
 _N_CANDIDATES = 300  # the most rated items, which a visitor is most likely to know
 _MAX_HEADING_LENGTH = 90  # a longer title is shown as text below the heading
 _SENTENCE_TITLE_LENGTH, _REASON_TITLE_LENGTH, _LIST_TITLE_LENGTH = 48, 34, 80  # maximum characters
+
+_PART_LABELS = {
+    "mean": "the mean of all ratings",
+    "user": "how you rate in general",
+    "item": "how people rate this one",
+    "taste": "your taste",
+    "neighbors": "people, or items, most alike",
+    "time": "the time",
+}
+_MAX_REASONS = 5  # single ratings shown as terms
+_EPSILON = 5e-3  # rounds to 0.00
+
+ItemNamer = Callable[[int | str], str]
 
 
 @dataclass(frozen=True)
@@ -301,3 +314,56 @@ def basis_line(state: VisitorState) -> str:
         count_text = "1 rating" if n_ratings == 1 else f"{n_ratings} ratings"
         return f"Not enough to know you yet ({count_text}): mostly what most people like."
     return f"From your {n_ratings} ratings."
+
+
+# Explanations in plain words ---------------------------------------------------------------------------
+
+
+def reason_line(explanation: Explanation, item_namer: ItemNamer, scale: RatingScale) -> str:
+    """Return one line that names the largest positive contributions."""
+    positive = [reason for reason in explanation.reasons if reason.contribution > _EPSILON]
+    parts = {part.name: part.value for part in explanation.parts}
+    if positive and positive[0].contribution >= 0.2 * max(0.0, parts.get("item", 0.0)):
+        clauses = [
+            f"you gave {scale.format_rating(reason.rating)} to {item_namer(reason.id)}"
+            if reason.rating is not None
+            else f"you rated {item_namer(reason.id)}"
+            for reason in positive[:2]
+        ]
+        return "because " + " and ".join(clauses)
+    if parts.get("item", 0.0) > _EPSILON:
+        return "because most people like it"
+    if (
+        explanation.entity == "user"
+        and explanation.main_part is not None
+        and parts.get(explanation.main_part, 0.0) > _EPSILON
+    ):
+        return "because people who rate like you like it"
+    return "because it comes nearest to what you like, by all that is known so far"
+
+
+def explanation_rows(
+    explanation: Explanation, item_namer: ItemNamer, scale: RatingScale
+) -> tuple[tuple[str, float], ...]:
+    """Return labeled terms that add up to the prediction, with single ratings in place of the main part."""
+    rows: list[tuple[str, float]] = []
+    for part in explanation.parts:
+        name = _PART_LABELS.get(part.name, part.name)
+        if part.name != explanation.main_part or not explanation.reasons:
+            rows.append((name, part.value))
+            continue
+        relevant = [reason for reason in explanation.reasons if abs(reason.contribution) >= _EPSILON]
+        top_reasons = relevant[:_MAX_REASONS]
+        for reason in top_reasons:
+            verb = "rated" if reason.rating is None else f"gave {scale.format_rating(reason.rating)} to"
+            rows.append((f"you {verb} {item_namer(reason.id)}", reason.contribution))
+        if len(explanation.reasons) > len(top_reasons):
+            total = sum(reason.contribution for reason in explanation.reasons)
+            remainder = total - sum(reason.contribution for reason in top_reasons)
+            rows.append(("your other ratings" if top_reasons else "your ratings", remainder))
+        if abs(explanation.residual) > _EPSILON:
+            rows.append((name + ", as learned in training", explanation.residual))
+    clipped_part = explanation.prediction - sum(value for _, value in rows)
+    if abs(clipped_part) > _EPSILON:
+        rows.append(("what would lie beyond the scale", clipped_part))
+    return tuple(rows)
