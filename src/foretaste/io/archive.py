@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 
 from foretaste._utils.formatting import format_count
 from foretaste._utils.memory import available_bytes, check_available, format_bytes
-from foretaste.errors import DataError, ForetasteError, NotFoundError, did_you_mean
+from foretaste.errors import DataError, ForetasteError, Hint, NotFoundError, did_you_mean
 
 # A file whose decompressed size exceeds both limits is rejected as a decompression bomb. Rating tables
 # compress 3 to 10 times; deflate reaches 1000 times, but only with one byte repeated.
@@ -185,7 +185,9 @@ def unpack(data: bytes | Path, path: Path, member: str | None = None) -> SourceB
     packed = read_bytes(data) if isinstance(data, Path) else data
     result = SourceBytes(packed, detect_kind(packed), str(path))
     if member is not None and result.kind != "zip":
-        raise DataError(f"member={member!r} needs a zip archive, and {path} is not one", hint="member=None")
+        raise DataError(
+            f"member={member!r} needs a zip archive, and {path} is not one", hint=Hint({"member": None})
+        )
     for depth in range(3):
         if result.kind not in ("gzip", "zip"):
             break
@@ -328,7 +330,7 @@ def _select_member(
             where=_format_members(files),
             hint=f"unzip {name}, and read one of its files"
             if nested
-            else f'member="{_guess_member(files).filename}"',
+            else Hint({"member": _guess_member(files).filename}),
         )
     matches = [info for info in files if info.filename == member] or [
         info for info in files if PurePosixPath(info.filename).name == member
@@ -339,7 +341,7 @@ def _select_member(
         raise DataError(
             f"{name} contains {len(matches):,} files called {member!r}",
             where=_format_members(matches),
-            hint=f'member="{_guess_member(matches).filename}"'
+            hint=Hint({"member": _guess_member(matches).filename})
             if matches[0].filename != member
             else f"unzip {name}, and read one of the files",
         )
@@ -348,7 +350,7 @@ def _select_member(
     raise NotFoundError(
         f"{name} contains no file {member!r}{suggestion}",
         where=_format_members(files),
-        hint=f'member="{_guess_member(files).filename}"',
+        hint=Hint({"member": _guess_member(files).filename}),
     )
 
 
