@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from foretaste._native import count_repeats, group_rows
 from foretaste._utils import memory
+from foretaste._utils.checks import check_choice
 from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.threads import resolve_threads
 from foretaste.column_roles import (
@@ -24,7 +25,7 @@ from foretaste.column_roles import (
     check_weight_column,
     default_row_label,
 )
-from foretaste.errors import DataError, InvalidParameterError, to_python
+from foretaste.errors import DataError, Hint, to_python
 from foretaste.ids import IdIndex
 from foretaste.interactions import Axis as Axis
 from foretaste.interactions import IdAxis as IdAxis
@@ -207,10 +208,7 @@ def _format_value(value: float | int | None) -> str:
 
 def _resolve_duplicates(ratings: Ratings, duplicates: str, row_label: Callable[[int], str]) -> Ratings:
     """Raise on, drop or merge rows in which a user rated an item twice."""
-    if duplicates not in ("raise", "last", "first", "mean"):
-        raise InvalidParameterError(
-            f"duplicates={duplicates!r} is not allowed", hint='one of "raise", "last", "first", "mean"'
-        )
+    check_choice("duplicates", duplicates, ("raise", "last", "first", "mean"))
     users, items = len(ratings.users), len(ratings.items)
     repeats = count_repeats(ratings.user, ratings.item, users, items, resolve_threads())
     if repeats == 0:
@@ -229,7 +227,7 @@ def _resolve_duplicates(ratings: Ratings, duplicates: str, row_label: Callable[[
             f"{ratings.value[first]:g} in {row_label(int(first))}, "
             f"{ratings.value[second]:g} in {row_label(int(second))} "
             f"({repeats} repeated rows in all)",
-            hint='duplicates="last" (or "first", "mean")',
+            hint=Hint({"duplicates": "last"}, 'or "first", "mean"'),
         )
     if duplicates == "mean":
         weight = np.ones(len(order)) if ratings.weight is None else ratings.weight.astype(np.float64)

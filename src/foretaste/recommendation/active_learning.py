@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import DataError, InvalidParameterError, NotFoundError, NotSupportedError, to_python
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+    NotFoundError,
+    NotSupportedError,
+    to_python,
+)
 from foretaste.ids import IdIndex, as_id_column
 from foretaste.models.base import Model, all_models
 from foretaste.models.fold_in import PRIOR_NAME, known_ratings, require_fitted_attr
@@ -88,7 +95,9 @@ def question_gains(model: Model, answers: Any = None, candidates: Any = None) ->
     if answered is not None:
         query_items = np.setdiff1d(query_items, answered.item).astype(np.int32)
     if len(query_items) == 0:
-        raise NotFoundError("every candidate has been answered", hint="candidates=None for all known items")
+        raise NotFoundError(
+            "every candidate has been answered", hint=Hint({"candidates": None}, "all known items")
+        )
     eval_items = np.arange(0, len(model.items_), -(-len(model.items_) // _MAX_EVAL_ITEMS), dtype=np.int32)
     linear = _linear_form_with_prior(model)
     if linear is not None:
