@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason='needs pip install "foretaste[serve]"')
 import service_fixtures
 import sqlalchemy as sa
 from page_fixtures import Browser
-from service_fixtures import Client, OwnPostgres, prepared, running_service
+from service_fixtures import Client, OwnPostgres, prepare_service, running_service
 from starlette.testclient import TestClient
 
 from foretaste.models.spec import as_spec
@@ -29,11 +29,11 @@ from foretaste.service.settings import Settings
 def prepared_folder(tmp_path_factory, ratings):
     """Return a folder with a database, a model and a key, to be copied."""
     folder = tmp_path_factory.mktemp("service") / "prepared"
-    return folder, prepared(Settings(str(folder)), ratings.replace(scale=(-8.0, 8.0)))
+    return folder, prepare_service(Settings(str(folder)), ratings.replace(scale=(-8.0, 8.0)))
 
 
 @pytest.fixture
-def place(prepared_folder, tmp_path):
+def service_folder(prepared_folder, tmp_path):
     """Return a copy of the folder that a test may change."""
     shutil.copytree(prepared_folder[0], tmp_path / "folder")
     return tmp_path / "folder"
@@ -46,12 +46,12 @@ def key(prepared_folder) -> str:
 
 
 @pytest.fixture
-def make_client(place, key):
+def make_client(service_folder, key):
     """Return a function that makes clients of an application in this process."""
     opened = []
 
     def make(**changes) -> Client:
-        values = {"folder": str(place), "rate_limit": ""} | changes
+        values = {"folder": str(service_folder), "rate_limit": ""} | changes
         client = TestClient(create_app(Settings(**values)), base_url="http://127.0.0.1")
         client.__enter__()
         opened.append(client)
@@ -69,12 +69,12 @@ def client(make_client) -> Client:
 
 
 @pytest.fixture
-def start(place):
+def start(service_folder):
     """Return a function that starts the service from the command line; its processes end with the test."""
     started = []
 
     def begin(*options: str, **environment: str):
-        service = running_service(place, *options, **environment)
+        service = running_service(service_folder, *options, **environment)
         started.append(service)
         return service
 
@@ -136,7 +136,7 @@ def browser(client) -> Browser:
 
 
 @pytest.fixture
-def other_service(tmp_path, monkeypatch):
+def browse_other_service(tmp_path, monkeypatch):
     """Return a function that makes a browser at a service of other ratings, titles, or another model."""
     with ExitStack() as open_until_the_end:
 
@@ -144,7 +144,7 @@ def other_service(tmp_path, monkeypatch):
             if model is not None:
                 monkeypatch.setattr(service_fixtures, "SPEC", as_spec(model))
             settings = Settings(str(tmp_path / "other"), rate_limit="")
-            prepared(settings, given, catalogue)
+            prepare_service(settings, given, catalogue)
             inner = TestClient(create_app(settings), base_url="http://127.0.0.1")
             return Browser(open_until_the_end.enter_context(inner))
 

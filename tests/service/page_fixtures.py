@@ -68,12 +68,12 @@ class Screen:
         return any(form["action"] == action for form in self._read.forms)
 
     @property
-    def asked(self) -> str:
+    def asked_item(self) -> str:
         """The item that is asked about."""
         return self.form("/rate")["item"]
 
     @property
-    def suggested(self) -> list[str]:
+    def suggested_items(self) -> list[str]:
         """The items that are suggested, in their order."""
         found = re.findall(r'class="line"><a href="/item\?item=([^"]+)"', self.html)
         return list(found)
@@ -101,7 +101,7 @@ class Browser:
         screen = self.get("/" if item is None else f"/?item={item}")
         return self.send("/rate", screen.form("/rate") | {"value": str(value)})
 
-    def kept(self) -> dict[str, Any]:
+    def export(self) -> dict[str, Any]:
         """Return the visitor's exported data."""
         found: dict[str, Any] = json.loads(self.client.get("/mine.json").text)
         return found
@@ -111,7 +111,7 @@ class Browser:
         return self.send("/admin/sign-in", self.get("/admin").form("/admin/sign-in") | {"key": key})
 
 
-def rows_of(client: Any, user: Any = None) -> list[Any]:
+def stored_rows(client: Any, user: Any = None) -> list[Any]:
     """Return the ratings in the database, of one user or of all."""
     store = client.inner.app.state.app_state.database
     query = sa.select(*(ratings_table.c[name] for name in ("user", "item", "value", "shown_prediction")))

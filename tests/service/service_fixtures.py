@@ -21,7 +21,7 @@ from foretaste.service.settings import Settings
 SPEC = as_spec(SVD(factors=4, epochs=20))
 
 
-def prepared(settings: Settings, ratings: Any, catalogue: Any = None) -> str:
+def prepare_service(settings: Settings, ratings: Any, catalogue: Any = None) -> str:
     """Fill a database, train a model, create a key; return the key."""
     store = bootstrap.open_database(settings)
     bootstrap.fill_database(store, ratings, catalogue, "planted")
@@ -38,7 +38,7 @@ class Client:
     def __init__(self, inner: Any, key: str | None) -> None:
         self.inner, self.key = inner, key
 
-    def ask(self, method: str, path: str, *, key: str | None = "", **options: Any) -> Any:
+    def request(self, method: str, path: str, *, key: str | None = "", **options: Any) -> Any:
         """Return the response to a request under ``/api/v1``."""
         headers = dict(options.pop("headers", {}))
         used = self.key if key == "" else key
@@ -48,20 +48,20 @@ class Client:
 
     def get(self, path: str, **options: Any) -> Any:
         """Return the data of a successful answer."""
-        return self.good("GET", path, **options)
+        return self.call("GET", path, **options)
 
-    def good(self, method: str, path: str, **options: Any) -> Any:
+    def call(self, method: str, path: str, **options: Any) -> Any:
         """Return the data of a successful answer, in its envelope."""
-        response = self.ask(method, path, **options)
+        response = self.request(method, path, **options)
         assert response.status_code in (200, 201, 202), response.text
         body = response.json()
         assert body["ok"] is True
         assert set(body) == {"ok", "data"}
         return body["data"]
 
-    def refused(self, method: str, path: str, status: int, **options: Any) -> dict[str, Any]:
+    def call_error(self, method: str, path: str, status: int, **options: Any) -> dict[str, Any]:
         """Return the error of a refusal, in its envelope."""
-        response = self.ask(method, path, **options)
+        response = self.request(method, path, **options)
         assert response.status_code == status, response.text
         body = response.json()
         assert body["ok"] is False
@@ -71,7 +71,7 @@ class Client:
 
     def rate(self, user: Any, item: Any, value: float) -> Any:
         """Put a rating."""
-        return self.good("PUT", "/ratings", json={"user": user, "item": item, "value": value})
+        return self.call("PUT", "/ratings", json={"user": user, "item": item, "value": value})
 
     def active_model(self) -> Any:
         """Return the active model of an application in this process, with its caches."""

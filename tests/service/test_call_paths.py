@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from call_paths import files_entered
-from service_fixtures import Client, prepared
+from service_fixtures import Client, prepare_service
 from starlette.testclient import TestClient
 
 from foretaste import compare, load_dataset, read_ratings, recommend
@@ -54,7 +54,7 @@ def test_files_from_ratings_to_recommendations():
 def make_worker(tmp_path):
     """Return a function that makes a client of a new worker of one service."""
     settings = Settings(str(tmp_path / "service"), rate_limit="")
-    key = prepared(settings, load_dataset("sample"))
+    key = prepare_service(settings, load_dataset("sample"))
 
     def make():
         client = Client(TestClient(create_app(settings), base_url="http://127.0.0.1"), key)

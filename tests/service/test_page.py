@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from page_fixtures import Browser, rows_of
-from service_fixtures import prepared
+from page_fixtures import Browser, stored_rows
+from service_fixtures import prepare_service
 from starlette.testclient import TestClient
 
 from foretaste import Ratings
@@ -25,12 +25,12 @@ from foretaste.service.settings import Settings
 def test_from_nothing_to_suggestions_and_reasons(client, browser):
     first = browser.get()
     assert first.status == 200
-    assert first.suggested == []
+    assert first.suggested_items == []
     assert "Rate one, and suggestions appear here" in first.text
     second = browser.rate(6)
     assert re.search(r"You gave \+6\.00 \( ?loved it\)", second.text)
     assert "By what most people like, we would have said" in second.text
-    assert len(second.suggested) == 5
+    assert len(second.suggested_items) == 5
     assert "Not enough to know you yet (1 rating)" in second.text
     third = browser.rate(-6)
     assert "We had guessed" in third.text
@@ -39,22 +39,22 @@ def test_from_nothing_to_suggestions_and_reasons(client, browser):
     fourth = browser.rate(5)
     assert "From your 3 ratings." in fourth.text
     assert "because" in fourth.text
-    user = browser.kept()["user"]
-    assert [row.value for row in rows_of(client, user)].count(6.0) == 1
+    user = browser.export()["user"]
+    assert [row.value for row in stored_rows(client, user)].count(6.0) == 1
     asked = client.get(f"/recommendations?user={user}&n=40")
-    told = {str(one["item"]): one["prediction"] for one in asked["items"]}
-    assert fourth.suggested == [item for item in told if item != fourth.asked][:5]
-    assert f"{told[fourth.suggested[0]]:+.2f}" in fourth.text.replace("−", "-")
+    body = {str(one["item"]): one["prediction"] for one in asked["items"]}
+    assert fourth.suggested_items == [item for item in body if item != fourth.asked_item][:5]
+    assert f"{body[fourth.suggested_items[0]]:+.2f}" in fourth.text.replace("−", "-")
 
 
 def test_page_asks_the_most_informative_item(client, browser):
     for value in (6, -6, 5):
         screen = browser.get()
-        user = browser.kept()["user"]
-        shown = browser.kept()["shown_predictions"]
+        user = browser.export()["user"]
+        shown = browser.export()["shown_predictions"]
         skip = "".join(f"&skip={item}" for item in shown)
         wanted = client.get(f"/next-item?user={-1 if user is None else user}{skip}")["item"]
-        assert screen.asked == str(wanted)
+        assert screen.asked_item == str(wanted)
         browser.rate(value)
 
 
@@ -72,52 +72,52 @@ def test_explanation_table_sums_to_the_prediction(browser):
 
 
 def test_invalid_answers_are_never_stored(client, browser):
-    before = rows_of(client)
+    before = stored_rows(client)
     fields = browser.get().form("/rate")
     assert fields["value"] == ""  # as the form stands before anybody touches it
     for value in ("", " ", "much", "9", "-8.1", "nan", "inf", "1e999", "5,5"):
         screen = browser.send("/rate", fields | {"value": value})
         assert screen.status == 422
         assert re.search(r'role="alert"[^>]*>Error: [A-Z]', screen.html)
-        assert screen.asked == fields["item"]
+        assert screen.asked_item == fields["item"]
         assert screen.html.count("<title>Error: ") == 1
     del fields["value"]
     assert browser.send("/rate", fields).status == 422
-    assert rows_of(client) == before
+    assert stored_rows(client) == before
 
 
 def test_prediction_of_the_asked_item_is_not_shown(client, browser):
     for value in (6, -6, 5):
         screen = browser.rate(value)
-        assert screen.asked not in screen.suggested
-    wanted = screen.suggested[0]
+        assert screen.asked_item not in screen.suggested_items
+    wanted = screen.suggested_items[0]
     screen = browser.get(f"/?item={wanted}")
-    assert screen.asked == wanted
-    assert wanted not in screen.suggested
-    user = browser.kept()["user"]
-    told = client.good("POST", "/predictions", json={"user": user, "items": [int(wanted)]})
-    guess = f"{told['items'][0]['prediction']:+.2f}".replace("-", "−")
+    assert screen.asked_item == wanted
+    assert wanted not in screen.suggested_items
+    user = browser.export()["user"]
+    body = client.call("POST", "/predictions", json={"user": user, "items": [int(wanted)]})
+    guess = f"{body['items'][0]['prediction']:+.2f}".replace("-", "−")
     item_part = screen.html.partition('<section class="best"')[0]
     assert f">{guess}<" not in item_part
-    assert browser.get("/").asked not in browser.kept()["shown_predictions"]
+    assert browser.get("/").asked_item not in browser.export()["shown_predictions"]
 
 
 def test_shown_prediction_is_stored_with_the_rating(client, browser):
     for value in (6, -6, 5):
         screen = browser.rate(value)
-    wanted, asked = screen.suggested[1], screen.asked
-    user = browser.kept()["user"]
-    told = client.good("POST", "/predictions", json={"user": user, "items": [int(wanted)]})["items"][0]
+    wanted, asked = screen.suggested_items[1], screen.asked_item
+    user = browser.export()["user"]
+    body = client.call("POST", "/predictions", json={"user": user, "items": [int(wanted)]})["items"][0]
     browser.rate(3, asked)
-    told = client.good("POST", "/predictions", json={"user": user, "items": [int(wanted)]})["items"][0]
+    body = client.call("POST", "/predictions", json={"user": user, "items": [int(wanted)]})["items"][0]
     browser.rate(4, wanted)
-    shown = {row.item: row.shown_prediction for row in rows_of(client, user)}
+    shown = {row.item: row.shown_prediction for row in stored_rows(client, user)}
     assert shown[asked] is None
     assert shown[wanted] is not None
-    listed = {str(one["item"]): one["shown_prediction"] for one in browser.kept()["ratings"]}
+    listed = {str(one["item"]): one["shown_prediction"] for one in browser.export()["ratings"]}
     assert listed == shown
-    if wanted in screen.suggested:
-        assert shown[wanted] == pytest.approx(told["prediction"])
+    if wanted in screen.suggested_items:
+        assert shown[wanted] == pytest.approx(body["prediction"])
 
 
 def test_item_page_counts_as_shown(client, browser):
@@ -126,20 +126,21 @@ def test_item_page_counts_as_shown(client, browser):
     other = next(
         str(one["item"])
         for one in client.get("/items")["items"]
-        if str(one["item"]) not in {*screen.suggested, *browser.kept()["shown_predictions"], screen.asked}
-        and str(one["item"]) not in {str(r["item"]) for r in browser.kept()["ratings"]}
+        if str(one["item"])
+        not in {*screen.suggested_items, *browser.export()["shown_predictions"], screen.asked_item}
+        and str(one["item"]) not in {str(r["item"]) for r in browser.export()["ratings"]}
     )
     about = browser.get(f"/item?item={other}")
     assert re.search(r"We guess [+−]\d\.\d", about.text)
     assert "What the guess is made of" in about.text
-    assert len(about.suggested) == 6  # what is like it
+    assert len(about.suggested_items) == 6  # what is like it
     alike = client.get(f"/similar?item={other}&n=6")["items"]
-    assert about.suggested == [str(one["item"]) for one in alike if one["similarity"] > 0]
+    assert about.suggested_items == [str(one["item"]) for one in alike if one["similarity"] > 0]
     browser.rate(1, other)
     assert next(
         row.shown_prediction
-        for row in rows_of(client)
-        if row.user == str(browser.kept()["user"]) and row.item == other
+        for row in stored_rows(client)
+        if row.user == str(browser.export()["user"]) and row.item == other
     )
 
 
@@ -148,25 +149,25 @@ def test_skip_undo_change_and_unskip(client, browser):
     fields = first.form("/rate")
     skipped = browser.send("/skip", fields)
     assert "Skipped" in skipped.text
-    assert skipped.asked != first.asked
-    assert browser.kept()["skipped_items"] == [first.asked]
-    assert browser.get().asked != first.asked
+    assert skipped.asked_item != first.asked_item
+    assert browser.export()["skipped_items"] == [first.asked_item]
+    assert browser.get().asked_item != first.asked_item
     back = browser.send("/restore", skipped.form("/restore"))
-    assert back.asked == first.asked
-    assert browser.kept()["skipped_items"] == []
-    done = browser.rate(3, first.asked)
+    assert back.asked_item == first.asked_item
+    assert browser.export()["skipped_items"] == []
+    done = browser.rate(3, first.asked_item)
     undone = browser.send("/undo", done.form("/undo"))
-    assert undone.asked == first.asked
-    assert browser.kept()["ratings"] == []
-    browser.rate(3, first.asked)
-    changed = browser.rate(-2, first.asked)
+    assert undone.asked_item == first.asked_item
+    assert browser.export()["ratings"] == []
+    browser.rate(3, first.asked_item)
+    changed = browser.rate(-2, first.asked_item)
     assert changed.form("/undo")["previous"] == "3.0"
     browser.send("/undo", changed.form("/undo"))
-    assert [one["value"] for one in browser.kept()["ratings"]] == [3.0]
+    assert [one["value"] for one in browser.export()["ratings"]] == [3.0]
     mine = browser.get("/mine")
     assert "+3.00" in mine.text
-    browser.send("/undo", mine.form("/undo", item=first.asked))
-    assert browser.kept()["ratings"] == []
+    browser.send("/undo", mine.form("/undo", item=first.asked_item))
+    assert browser.export()["ratings"] == []
 
 
 def test_every_item_can_be_rated_or_skipped(browser):
@@ -175,8 +176,8 @@ def test_every_item_can_be_rated_or_skipped(browser):
         screen = browser.get()
         if not screen.has_form("/rate"):
             break
-        assert screen.asked not in seen
-        seen.add(screen.asked)
+        assert screen.asked_item not in seen
+        seen.add(screen.asked_item)
         if number % 2:
             browser.send("/skip", screen.form("/rate"))
         else:
@@ -189,85 +190,85 @@ def test_every_item_can_be_rated_or_skipped(browser):
 def test_hidden_items_are_nowhere(make_client, client):
     browser = Browser(client.inner)
     browser.rate(6)
-    hidden = (browser.get().asked, *browser.get().suggested)
+    hidden = (browser.get().asked_item, *browser.get().suggested_items)
     browser = Browser(make_client(excluded_items=hidden).inner)
-    assert browser.get().asked not in hidden
+    assert browser.get().asked_item not in hidden
     for value in (6, -6, 5, 4):
         screen = browser.rate(value)
-        assert screen.asked not in hidden
-        assert not set(screen.suggested) & set(hidden)
-        about = browser.get(f"/item?item={screen.suggested[0]}")
-        assert not set(about.suggested) & set(hidden)
+        assert screen.asked_item not in hidden
+        assert not set(screen.suggested_items) & set(hidden)
+        about = browser.get(f"/item?item={screen.suggested_items[0]}")
+        assert not set(about.suggested_items) & set(hidden)
     for path in (f"/?item={hidden[0]}", f"/item?item={hidden[0]}", "/item?item=no", "/?item=7777"):
         assert browser.get(path).status in (404, 422)
     fields = screen.form("/rate") | {"item": hidden[0], "value": "1"}
     assert browser.send("/rate", fields).status == 404
-    assert hidden[0] not in {str(one["item"]) for one in browser.kept()["ratings"]}
+    assert hidden[0] not in {str(one["item"]) for one in browser.export()["ratings"]}
 
 
 def test_visitor_deletes_own_data(client, browser):
     browser.rate(6)
     screen = browser.rate(-6)
     browser.send("/skip", screen.form("/rate"))
-    user = browser.kept()["user"]
+    user = browser.export()["user"]
     assert len(client.get(f"/users?user={user}")["ratings"]) == 2
     mine = browser.get("/mine")
     gone = browser.send("/forget", mine.form("/forget"))
     assert "All is deleted: 2 ratings" in gone.text
     assert not browser.client.cookies
-    assert rows_of(client, user) == []
+    assert stored_rows(client, user) == []
     store = client.inner.app.state.app_state.database
     with store.read_connection() as connection:
         assert connection.execute(sa.select(visitors)).all() == []
         assert rating_store.get_user_ratings(connection, str(user)) == []
-    assert browser.kept() == {"user": None, "ratings": [], "skipped_items": [], "shown_predictions": {}}
+    assert browser.export() == {"user": None, "ratings": [], "skipped_items": [], "shown_predictions": {}}
 
 
 def test_operator_deletes_a_visitor_like_any_user(client, browser):
     browser.rate(6)
-    user = browser.kept()["user"]
-    assert client.good("DELETE", f"/users?user={user}")["n_ratings"] == 1
-    assert browser.kept()["user"] is None
+    user = browser.export()["user"]
+    assert client.call("DELETE", f"/users?user={user}")["n_ratings"] == 1
+    assert browser.export()["user"] is None
     browser.rate(5)
-    assert browser.kept()["user"] != user
+    assert browser.export()["user"] != user
 
 
-def test_long_titles_are_text_and_not_headings(other_service, ratings):
+def test_long_titles_are_text_and_not_headings(browse_other_service, ratings):
     titles = np.full(len(ratings.items), "A line.\nAnd another, " + "very " * 30 + "long.", object)
-    browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
+    browser = browse_other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     screen = browser.rate(6)
-    assert f">Item {screen.asked}</h2>" in screen.html
+    assert f">Item {screen.asked_item}</h2>" in screen.html
     assert '<p class="text">A line.\nAnd another' in screen.html
     assert "very long.</a>" not in screen.html  # cut in lists
 
 
-def test_text_ids_with_special_characters(other_service, ratings):
+def test_text_ids_with_special_characters(browse_other_service, ratings):
     items = [f"a/b&c=?#{item} 'x'" for item in ratings.item_ids]
     texts = Ratings.from_columns([f"ü{user}" for user in ratings.user_ids], items, ratings.value)
-    browser = other_service(texts)
+    browser = browse_other_service(texts)
     for value in (3, -3, 2):
         screen = browser.send("/rate", browser.get().form("/rate") | {"value": str(value)})
         assert screen.status == 200
-    assert browser.kept()["user"].startswith("visitor-")
+    assert browser.export()["user"].startswith("visitor-")
     links = [link for link in screen.links if link.startswith("/item")]
     assert browser.get(links[0]).status == 200
-    asked = screen.asked
+    asked = screen.asked_item
     assert browser.send("/skip", screen.form("/rate")).status == 200
-    assert browser.kept()["skipped_items"] == [asked]
+    assert browser.export()["skipped_items"] == [asked]
 
 
-def test_model_without_fold_in(other_service, ratings):
-    browser = other_service(ratings, model=Blend(models=[Bias(), NormalRandom()]))
+def test_model_without_fold_in(browse_other_service, ratings):
+    browser = browse_other_service(ratings, model=Blend(models=[Bias(), NormalRandom()]))
     assert browser.get().status == 200
     browser.rate(1)
     screen = browser.rate(2)
     assert "This model does not know you yet" in screen.text
     assert screen.status == 200
-    assert browser.get(f"/item?item={screen.suggested[0]}").status == 200
+    assert browser.get(f"/item?item={screen.suggested_items[0]}").status == 200
 
 
-def test_hidden_items_come_from_a_file(place, tmp_path, ratings):
-    store = bootstrap.open_database(Settings(str(place)))
+def test_hidden_items_come_from_a_file(service_folder, tmp_path, ratings):
+    store = bootstrap.open_database(Settings(str(service_folder)))
     first, second = (int(item) for item in list(ratings.items)[:2])
     path = tmp_path / "ids.txt"
     path.write_text(f"\ufeff{first}\n\n  {second} \n{first}\n", encoding="utf-8")
@@ -306,13 +307,13 @@ def test_serve_excludes_items_and_prints_the_page_address(start, tmp_path, ratin
 
 @pytest.mark.postgres
 def test_visitors_in_postgres(postgres_settings, ratings):
-    key = prepared(postgres_settings, ratings.replace(scale=(-8.0, 8.0)))
+    key = prepare_service(postgres_settings, ratings.replace(scale=(-8.0, 8.0)))
     with TestClient(create_app(postgres_settings), base_url="http://127.0.0.1") as inner:
         browser = Browser(inner)
         for value in (6, -6, 5):
             screen = browser.rate(value)
         browser.send("/skip", screen.form("/rate"))
-        kept = browser.kept()
+        kept = browser.export()
         assert len(kept["ratings"]) == 3
         assert len(kept["skipped_items"]) == 1
         assert len(kept["shown_predictions"]) >= 5

@@ -18,12 +18,12 @@ def admin(client, browser):
     return browser
 
 
-DEEDS = ("train", "cancel", "activate", "roll-back", "delete", "audit", "sign-out")
+ACTIONS = ("train", "cancel", "activate", "roll-back", "delete", "audit", "sign-out")
 
 
-def do(browser, deed, **fields):
+def run_action(browser, action, **fields):
     form = browser.get("/admin").form("/admin/sign-out")
-    return browser.send(f"/admin/{deed}", form | fields)
+    return browser.send(f"/admin/{action}", form | fields)
 
 
 def test_signing_in_and_out(client, browser):
@@ -45,15 +45,15 @@ def test_signing_in_and_out(client, browser):
     assert len(kept) == 1
     assert token not in str(kept)
     old = dict(browser.client.cookies)
-    assert "You are signed out." in do(browser, "sign-out").text
+    assert "You are signed out." in run_action(browser, "sign-out").text
     browser.client.cookies.update(old)
     assert browser.get("/admin").has_form("/admin/sign-in")  # the cookie is worth nothing any more
 
 
 def test_actions_require_sign_in(client, browser):
     fields = browser.get("/admin").form("/admin/sign-in")
-    for deed in DEEDS:
-        screen = browser.send(f"/admin/{deed}", fields | {"id": "1"})
+    for action in ACTIONS:
+        screen = browser.send(f"/admin/{action}", fields | {"id": "1"})
         assert screen.status == 401
         assert "Sign in" in screen.text
         assert screen.response.headers["content-type"].startswith("text/html")
@@ -63,7 +63,7 @@ def test_actions_require_sign_in(client, browser):
 
 @pytest.mark.parametrize("role", ["read", "write"])
 def test_only_admin_keys_may_sign_in(client, browser, role):
-    key = client.good("POST", "/keys", json={"name": role, "role": role})["key"]
+    key = client.call("POST", "/keys", json={"name": role, "role": role})["key"]
     screen = browser.sign_in(key)
     assert screen.status == 403
     assert f"This key has the role {role}." in screen.text
@@ -81,10 +81,10 @@ def test_failed_sign_ins_are_rate_limited(client, browser):
 
 
 def test_a_session_ends_with_its_key_and_with_time(client, browser, monkeypatch):
-    made = client.good("POST", "/keys", json={"name": "second", "role": "admin"})
+    made = client.call("POST", "/keys", json={"name": "second", "role": "admin"})
     browser.sign_in(made["key"])
     assert "“second”" in browser.get("/admin").text
-    client.good("DELETE", f"/keys/{made['id']}")
+    client.call("DELETE", f"/keys/{made['id']}")
     assert browser.get("/admin").has_form("/admin/sign-in")
     browser.sign_in(client.key)
     assert browser.get("/admin").has_form("/admin/train")
@@ -95,16 +95,16 @@ def test_a_session_ends_with_its_key_and_with_time(client, browser, monkeypatch)
 
 def test_cross_site_admin_actions_are_refused(client, admin):
     own = admin.get("/admin").form("/admin/sign-out")
-    for deed in DEEDS:
+    for action in ACTIONS:
         for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "same-site"}, {}):
-            assert admin.send(f"/admin/{deed}", own | {"id": "1"}, headers).status == 403
+            assert admin.send(f"/admin/{action}", own | {"id": "1"}, headers).status == 403
     assert client.get("/jobs") == []
     assert admin.get("/admin").has_form("/admin/train")
 
 
 def test_audit_is_run_and_shown(client, admin, ratings):
     assert "They were not audited yet" in admin.get("/admin").text
-    screen = do(admin, "audit")
+    screen = run_action(admin, "audit")
     assert "The ratings were audited just now." in screen.text
     assert (
         f"{len(ratings):,} ratings of {len(ratings.users)} people for {len(ratings.items)} items"
@@ -115,7 +115,7 @@ def test_audit_is_run_and_shown(client, admin, ratings):
         assert finding["severity"] in screen.text
     assert kept["summary"]["ratings"] == len(ratings)
     client.rate(5, client.get("/items?limit=1")["items"][0]["item"], 1.0)
-    assert do(admin, "audit").status == 200
+    assert run_action(admin, "audit").status == 200
     assert admin_queries.load_audit(client.inner.app.state.app_state.database)["summary"]["ratings"] >= len(
         ratings
     )
@@ -130,28 +130,28 @@ def test_models_are_listed_with_scores(client, admin):
     assert f"always guessing the mean: {model['checks']['rmse_global_mean']:#.3g}" in screen.text
     assert "SVD(factors=4, epochs=20)" in screen.text
     assert "active" in screen.text
-    for deed, fields, words in (
+    for action, fields, words in (
         ("roll-back", {}, "There is no previous model."),
         ("activate", {"id": "x"}, "The form contains no valid id."),
         ("delete", {"id": "1"}, "This model is active; activate another one first."),
         ("train", {"model": "Nothing"}, "Nothing"),
     ):
-        refused = do(admin, deed, **fields)
-        assert refused.status in (409, 422), deed
+        refused = run_action(admin, action, **fields)
+        assert refused.status in (409, 422), action
         assert re.search(r'role="alert"[^>]*>Error: ', refused.html)
         assert words in refused.text
-    for deed in ("activate", "cancel", "delete"):
-        assert do(admin, deed, id="99").status == 404
-    assert do(admin, "dance").status == 404
+    for action in ("activate", "cancel", "delete"):
+        assert run_action(admin, action, id="99").status == 404
+    assert run_action(admin, "dance").status == 404
 
 
 def test_retraining_from_the_admin_page(client, admin):
     admin.rate(6)
-    begun = do(admin, "train", model="Bias")
+    begun = run_action(admin, "train", model="Bias")
     assert "The training has started" in begun.text
     assert begun.has_form("/admin/cancel")
     assert "<progress" in begun.html
-    assert do(admin, "train").status == 409
+    assert run_action(admin, "train").status == 409
     number = client.get("/jobs")[0]["id"]
     assert "Bias()" in admin.get("/admin/jobs").text
     job = client.finished_job(number)
@@ -163,17 +163,17 @@ def test_retraining_from_the_admin_page(client, admin):
 
 
 def test_cancel_roll_back_activate_and_delete(client, admin):
-    do(admin, "train")
+    run_action(admin, "train")
     number = client.get("/jobs")[0]["id"]
     assert client.finished_job(number)["state"] == "done"
     assert [model["is_active"] for model in client.get("/models")] == [True, False]
-    assert "The previous model is active again." in do(admin, "roll-back").text
+    assert "The previous model is active again." in run_action(admin, "roll-back").text
     assert [model["is_active"] for model in client.get("/models")] == [False, True]
-    assert "The model is active now." in do(admin, "activate", id="2").text
-    assert "The model is deleted." in do(admin, "delete", id="1").text
+    assert "The model is active now." in run_action(admin, "activate", id="2").text
+    assert "The model is deleted." in run_action(admin, "delete", id="1").text
     assert [model["id"] for model in client.get("/models")] == [2]
-    do(admin, "train", model="SVDpp")
+    run_action(admin, "train", model="SVDpp")
     number = client.get("/jobs")[0]["id"]
-    screen = do(admin, "cancel", id=str(number))
+    screen = run_action(admin, "cancel", id=str(number))
     assert "is being stopped" in screen.text
     assert client.finished_job(number)["state"] in ("cancelled", "done", "rejected")

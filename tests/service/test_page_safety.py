@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from page_fixtures import SAME_ORIGIN, Browser, Screen, rows_of
+from page_fixtures import SAME_ORIGIN, Browser, Screen, stored_rows
 
 from foretaste.features import ItemCatalog
 from foretaste.service.db.schema import visitors
@@ -17,15 +17,15 @@ from foretaste.service.web.sessions import CookieSigner, find_visitor, get_or_cr
 def test_visitors_are_separate_users(client, make_client):
     one = Browser(client.inner)
     one.rate(6)
-    first = one.kept()["user"]
+    first = one.export()["user"]
     two = Browser(make_client().inner)
     two.rate(-6)
-    second = two.kept()["user"]
+    second = two.export()["user"]
     assert first != second
     assert first < 0
     assert second < 0
-    assert [row["value"] for row in one.kept()["ratings"]] == [6.0]
-    assert [row["value"] for row in two.kept()["ratings"]] == [-6.0]
+    assert [row["value"] for row in one.export()["ratings"]] == [6.0]
+    assert [row["value"] for row in two.export()["ratings"]] == [-6.0]
 
 
 def test_new_visitor_id_avoids_existing_ids(client):
@@ -104,14 +104,14 @@ WEB_POSTS = (
 def test_cross_site_forms_are_refused(client, browser, headers):
     browser.rate(6)
     browser.sign_in(client.key)
-    before = browser.kept()
+    before = browser.export()
     fields = browser.get().form("/rate") | {"value": "1", "key": client.key, "id": "1"}
     for path in WEB_POSTS:
         screen = browser.send(path, fields, headers)
         assert screen.status == 403, path
         assert "Nothing was changed" in screen.text
         assert screen.response.headers["content-type"].startswith("text/html")
-    assert browser.kept() == before
+    assert browser.export() == before
     assert browser.get("/admin").has_form("/admin/sign-out")
 
 
@@ -129,19 +129,19 @@ def test_cross_site_forms_are_refused(client, browser, headers):
 def test_same_origin_forms_are_accepted(client, browser, headers):
     fields = browser.get().form("/rate") | {"value": "1"}
     assert browser.send("/rate", fields, headers).status == 200
-    assert [row["value"] for row in browser.kept()["ratings"]] == [1.0]
+    assert [row["value"] for row in browser.export()["ratings"]] == [1.0]
     assert "csrf" not in browser.get().html
 
 
 def test_form_without_its_cookie_is_refused(client, browser):
     fields = browser.get().form("/rate") | {"value": "1"}
-    before = rows_of(client)
+    before = stored_rows(client)
     for path in ("/rate", "/skip", "/undo", "/restore", "/forget"):
         browser.client.cookies.clear()
         screen = browser.send(path, fields)
         assert screen.status == 403
         assert "your browser keeps no cookies" in screen.text
-    assert rows_of(client) == before
+    assert stored_rows(client) == before
 
 
 def test_malformed_forms_are_refused(client, browser):
@@ -167,7 +167,7 @@ def test_security_headers_and_no_external_resources(client, browser):
         "/",
         "/mine",
         "/admin",
-        f"/item?item={browser.get().asked}",
+        f"/item?item={browser.get().asked_item}",
         "/nowhere",
         "/mine?" + "x" * 99,
     ):
@@ -203,12 +203,12 @@ def test_static_files_are_in_the_package(client, browser):
     assert client.inner.get("/favicon.ico").headers["content-type"] == "image/svg+xml"
 
 
-def test_titles_are_escaped(other_service, ratings):
+def test_titles_are_escaped(browse_other_service, ratings):
     titles = np.full(len(ratings.items), "<script>alert(1)</script>\" onx='&", object)
-    browser = other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
+    browser = browse_other_service(ratings, ItemCatalog(ratings.items, {"title": titles}, "title"))
     for value in (6, -6, 5):
         screen = browser.rate(value)
-    for path in ("/", "/mine", f"/item?item={screen.suggested[0]}"):
+    for path in ("/", "/mine", f"/item?item={screen.suggested_items[0]}"):
         found = browser.get(path)
         assert "<script>" not in found.html
         assert "&lt;script&gt;" in found.html

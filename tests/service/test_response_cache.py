@@ -25,16 +25,16 @@ def lookups(client, monkeypatch):
 
 
 def test_cached_response_is_byte_identical(client, lookups):
-    first = client.ask("GET", PATH)
+    first = client.request("GET", PATH)
     assert lookups == [None]
-    cached = client.ask("GET", PATH)
+    cached = client.request("GET", PATH)
     assert lookups[1:] == [first.content]
-    from_framework = client.ask("GET", PATH, headers={"Origin": "https://shop.example"})
+    from_framework = client.request("GET", PATH, headers={"Origin": "https://shop.example"})
     assert len(lookups) == 2
     for response in (cached, from_framework):
         assert (response.status_code, response.content) == (200, first.content)
         assert dict(response.headers) | {"x-request-id": ""} == dict(first.headers) | {"x-request-id": ""}
-    text = client.ask("GET", "/metrics").text
+    text = client.request("GET", "/metrics").text
     assert 'foretaste_requests_total{method="GET",route="/api/v1/recommendations",status="200"} 3.0' in text
 
 
@@ -47,9 +47,9 @@ def test_cached_response_is_byte_identical(client, lookups):
     ],
 )  # fmt: skip
 def test_unusual_requests_bypass_the_cache(client, lookups, query, status):
-    bodies = [client.ask("GET", path).content for path in (PATH, PATH)]
+    bodies = [client.request("GET", path).content for path in (PATH, PATH)]
     lookups.clear()
-    response = client.ask("GET", f"/recommendations?{query}")
+    response = client.request("GET", f"/recommendations?{query}")
     assert response.status_code == status
     assert not any(lookups)
     if status == 200 and "user=11" not in query:
@@ -57,15 +57,15 @@ def test_unusual_requests_bypass_the_cache(client, lookups, query, status):
 
 
 def test_keys_are_validated_before_cache_hits(client, lookups):
-    created = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
+    created = client.call("POST", "/keys", json={"name": "shop", "role": "read"})
     for _ in range(2):
         assert client.get(PATH, key=created["key"])
     assert lookups[-1] is not None
     count = len(lookups)
-    client.refused("GET", PATH, 401, key=None)
-    client.refused("GET", PATH, 401, key=created["key"] + "0")
-    client.good("DELETE", f"/keys/{created['id']}")
-    client.refused("GET", PATH, 401, key=created["key"])
+    client.call_error("GET", PATH, 401, key=None)
+    client.call_error("GET", PATH, 401, key=created["key"] + "0")
+    client.call("DELETE", f"/keys/{created['id']}")
+    client.call_error("GET", PATH, 401, key=created["key"])
     assert len(lookups) == count
 
 
@@ -75,7 +75,7 @@ def test_deletion_by_another_worker_clears_the_cache(make_client):
     for user in (41, 11):
         client.get(f"/recommendations?user={user}")
     assert (len(responses), len(client.active_model().user_cache)) == (2, 2)
-    other.good("DELETE", "/users?user=11")
+    other.call("DELETE", "/users?user=11")
     client.get("/recommendations?user=41")
     assert (len(responses), list(client.active_model().user_cache)) == (1, ["41"])
 

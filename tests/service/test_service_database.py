@@ -89,7 +89,7 @@ def test_empty_database_raises(store):
 def test_put_is_idempotent_and_changes_the_cache_version(store):
     bootstrap.fill_database(store, TEXTS, None, "given")
 
-    def moment():
+    def current_version():
         with store.read_connection() as connection:
             return cache_version(connection, "new")
 
@@ -97,14 +97,14 @@ def test_put_is_idempotent_and_changes_the_cache_version(store):
         with store.write_transaction() as connection:
             return rating_store.put_rating(connection, "new", StoredRating("a", value, at, None))
 
-    before = moment()
+    before = current_version()
     assert put(2.5, 100) == (True, True)
-    first = moment()
+    first = current_version()
     assert first != before
     assert put(2.5, 200) == (False, False)
-    assert moment() == first
+    assert current_version() == first
     assert put(3.5, 300) == (False, True)
-    assert moment().user_version > first.user_version
+    assert current_version().user_version > first.user_version
     with store.read_connection() as connection:
         assert rating_store.get_user_ratings(connection, "new") == [StoredRating("a", 3.5, 300, None)]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from service_fixtures import Client, prepared, running_service
+from service_fixtures import Client, prepare_service, running_service
 
 from foretaste.service.bootstrap import open_database
 from foretaste.service.settings import Settings
@@ -37,7 +37,9 @@ def write_until_stopped(client, users, items, acknowledged, most=250):
         for item in items:
             value = float(number % 15 - 7)
             try:
-                response = client.ask("PUT", "/ratings", json={"user": user, "item": item, "value": value})
+                response = client.request(
+                    "PUT", "/ratings", json={"user": user, "item": item, "value": value}
+                )
             except httpx2.HTTPError:
                 return
             if response.status_code != 200:
@@ -51,17 +53,17 @@ def write_until_stopped(client, users, items, acknowledged, most=250):
 @pytest.mark.parametrize(
     "database", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.nightly])]
 )
-def test_acknowledged_ratings_survive_kill_9(place, key, start, ratings, database, request):
+def test_acknowledged_ratings_survive_kill_9(service_folder, key, start, ratings, database, request):
     environment = {}
     if database == "postgres":
         settings = request.getfixturevalue("postgres_settings")
-        key = prepared(settings, ratings.replace(scale=(-8.0, 8.0)))
-        place, environment = settings.folder, {"FORETASTE_DATABASE": settings.database}
-        service = running_service(place, **environment)
+        key = prepare_service(settings, ratings.replace(scale=(-8.0, 8.0)))
+        service_folder, environment = settings.folder, {"FORETASTE_DATABASE": settings.database}
+        service = running_service(service_folder, **environment)
     else:
         service = start()
     acknowledged = kill_while_writing(service, key, ratings)
-    again = running_service(place, **environment)
+    again = running_service(service_folder, **environment)
     try:
         assert_all_stored(again.client(key), acknowledged)
     finally:
@@ -69,11 +71,11 @@ def test_acknowledged_ratings_survive_kill_9(place, key, start, ratings, databas
 
 
 @pytest.mark.nightly
-def test_kill_9_of_several_workers_loses_nothing(place, key, start, ratings):
+def test_kill_9_of_several_workers_loses_nothing(service_folder, key, start, ratings):
     service = start("--workers", "2")
     client = service.client(key)
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    number = client.good("POST", "/jobs", json=slow)["id"]
+    number = client.call("POST", "/jobs", json=slow)["id"]
     processes = process_tree(service.process.pid)
     assert len(processes) >= 4  # the one that was started, two workers, a training
     acknowledged = kill_while_writing(service, key, ratings)  # only the first process is killed
@@ -137,12 +139,12 @@ def assert_all_stored(client, acknowledged):
 
 
 @pytest.mark.nightly
-def test_kill_9_during_training_leaves_a_complete_model(place, key, start):
+def test_kill_9_during_training_leaves_a_complete_model(service_folder, key, start):
     service = start()
     client = service.client(key)
     before = client.get("/recommendations?user=41")
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    number = client.good("POST", "/jobs", json=slow)["id"]
+    number = client.call("POST", "/jobs", json=slow)["id"]
     end = time.monotonic() + 30
     while client.get(f"/jobs/{number}")["done"] == 0 and time.monotonic() < end:
         time.sleep(0.1)
@@ -154,17 +156,17 @@ def test_kill_9_during_training_leaves_a_complete_model(place, key, start):
         "cancelled",
         "lost",
     )  # its process went with the service
-    job = client.finished_job(client.good("POST", "/jobs", json={})["id"])
+    job = client.finished_job(client.call("POST", "/jobs", json={})["id"])
     assert job["state"] == "done"
     assert client.get("/recommendations?user=41")["model_id"] == job["model_id"]
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("pause", [0.4, 1.2])
-def test_kill_at_any_time_of_training(place, key, start, pause):
+def test_kill_at_any_time_of_training(service_folder, key, start, pause):
     service = start()
     client = service.client(key)
-    client.good("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 30}})
+    client.call("POST", "/jobs", json={"model": "SVD", "params": {"factors": 3, "epochs": 30}})
     time.sleep(pause)
     service.kill()
     client = start().client(key)
@@ -174,11 +176,11 @@ def test_kill_at_any_time_of_training(place, key, start, pause):
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)])
-def test_service_stops_gracefully(place, key, start, signal_):
+def test_service_stops_gracefully(service_folder, key, start, signal_):
     service = start()
     client = service.client(key)
     slow = {"model": "SVD", "params": {"factors": 200, "epochs": 100_000}}
-    client.good("POST", "/jobs", json=slow)
+    client.call("POST", "/jobs", json=slow)
     acknowledged: dict = {}
     users, items = range(30_000, 30_100), range(5, 45, 2)
     writer = threading.Thread(
@@ -201,7 +203,7 @@ def test_service_stops_gracefully(place, key, start, signal_):
 
 
 @pytest.mark.nightly
-def test_workers_agree_and_share_the_model(place, key, start):
+def test_workers_agree_and_share_the_model(service_folder, key, start):
     service = start("--workers", "2")
     first = service.client(key).get("/recommendations?user=41")["items"]
     service.client(key).rate(41, first[0]["item"], 7.5)
@@ -213,11 +215,11 @@ def test_workers_agree_and_share_the_model(place, key, start):
     asked = [line for line in service.lines if '"/api/v1/recommendations"' in line]
     processes = {line.rpartition('"process": ')[2] for line in asked}
     assert len(processes) == 2, "only one worker was asked"
-    model = next((place / "models").iterdir())
+    model = next((service_folder / "models").iterdir())
     for process in processes:
         maps = Path(f"/proc/{process.strip('}')}/maps").read_text()
         assert str(model) in maps
-    assert "foretaste_requests_total" in service.client(key).ask("GET", "/metrics").text
+    assert "foretaste_requests_total" in service.client(key).request("GET", "/metrics").text
     assert service.stop() == 0
 
 
@@ -233,7 +235,7 @@ def test_first_and_second_start(tmp_path):
         assert client.get("/models")[0]["model"] == "Bias"
         assert client.get("/items?limit=1")["items"][0]["title"]
         assert client.get("/recommendations?user=1&n=3")["items"][2]["title"]
-        assert client.refused("PUT", "/ratings", 422, json={"user": 1, "item": 1, "value": 11})
+        assert client.call_error("PUT", "/ratings", 422, json={"user": 1, "item": 1, "value": 11})
         key = client.key
     finally:
         service.kill()
@@ -258,7 +260,7 @@ def run(*args, **environment):
 
 
 @pytest.mark.nightly
-def test_memory_is_bounded_under_load(place, key, start):
+def test_memory_is_bounded_under_load(service_folder, key, start):
     service = start("--rate-limit", "none")
     client = service.client(key)
 
@@ -267,7 +269,7 @@ def test_memory_is_bounded_under_load(place, key, start):
             user = 100_000 + number % 1500  # more than a worker caches
             if number % 50 == 0:
                 client.rate(user, 5 + 2 * (number % 20), float(number % 8))
-            client.ask("GET", f"/recommendations?user={user}&n=5")
+            client.request("GET", f"/recommendations?user={user}&n=5")
 
     def memory():
         status = Path(f"/proc/{service.process.pid}/status").read_text()
@@ -292,25 +294,25 @@ INVALID_STARTS = [
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("options", "environment", "code", "message"), INVALID_STARTS)
-def test_invalid_start_is_refused(place, tmp_path, options, environment, code, message):
-    folders = {"EMPTY": str(tmp_path / "empty"), "FOLDER": str(place)}
+def test_invalid_start_is_refused(service_folder, tmp_path, options, environment, code, message):
+    folders = {"EMPTY": str(tmp_path / "empty"), "FOLDER": str(service_folder)}
     done = run(*(folders.get(option, option) for option in options), **environment)
     assert done.returncode == code
     assert message in done.stderr
     assert "secret" not in done.stderr
 
 
-def test_start_on_a_taken_port_is_refused(place):
+def test_start_on_a_taken_port_is_refused(service_folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run("--folder", str(place), "--port", str(port))
+        done = run("--folder", str(service_folder), "--port", str(port))
     assert done.returncode == 2
     assert f"port {port} is not available" in done.stderr
 
 
-def test_service_listens_on_loopback_only(place, start):
+def test_service_listens_on_loopback_only(service_folder, start):
     service = start()
     port = int(service.url.rpartition(":")[2])
     local = f"{port:04X}"
@@ -328,7 +330,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
     if mounted.returncode:
         pytest.skip("needs the right to mount a file system")
     try:
-        key = prepared(Settings(str(small / "f")), ratings.replace(scale=(-8.0, 8.0)))
+        key = prepare_service(Settings(str(small / "f")), ratings.replace(scale=(-8.0, 8.0)))
         service = running_service(small / "f", "--rate-limit", "none")
         try:
             client = service.client(key)
@@ -338,7 +340,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
             acknowledged, refused = {}, None
             for number in range(5000):
                 user, item = 40_000 + number, 5
-                response = client.ask("PUT", "/ratings", json={"user": user, "item": item, "value": 1.0})
+                response = client.request("PUT", "/ratings", json={"user": user, "item": item, "value": 1.0})
                 if response.status_code != 200:
                     refused = user, response
                     break
@@ -352,7 +354,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
                 assert stored_ratings(client, user) == {5: 1.0}
             with (small / "ballast").open("ab") as file, contextlib.suppress(OSError):
                 file.write(b"x" * 200_000)
-            sent = client.ask(
+            sent = client.request(
                 "POST",
                 "/models",
                 content=b"x" * 200_000,
@@ -375,7 +377,7 @@ def test_disk_full_while_running(key, ratings, tmp_path):
 @pytest.mark.postgres
 def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path):
     settings = Settings(str(tmp_path / "f"), own_postgres.url)
-    key = prepared(settings, ratings.replace(scale=(-8.0, 8.0)))
+    key = prepare_service(settings, ratings.replace(scale=(-8.0, 8.0)))
     service = running_service(settings.folder, "--rate-limit", "none", FORETASTE_DATABASE=own_postgres.url)
     statuses: list[int] = []
     over = threading.Event()
@@ -386,7 +388,7 @@ def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path
                 ("GET", f"/recommendations?user={user}", {}),
                 ("PUT", "/ratings", {"json": {"user": user, "item": 5, "value": float(len(statuses) % 8)}}),
             ):
-                statuses.append(client.ask(method, path, **options).status_code)
+                statuses.append(client.request(method, path, **options).status_code)
 
     try:
         threads = [threading.Thread(target=load, args=(service.client(key), 50_000 + k)) for k in range(4)]
@@ -400,15 +402,15 @@ def test_postgres_stopped_and_started_under_load(own_postgres, ratings, tmp_path
         own_postgres.stop()
         while 503 not in statuses and time.monotonic() < end + 30:
             time.sleep(0.05)
-        refused = client.ask("GET", "/recommendations?user=41")
+        refused = client.request("GET", "/recommendations?user=41")
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "unavailable"
         assert refused.headers["retry-after"] == "1"
-        assert client.ask("GET", "/ready", key=None).status_code == 503
-        assert client.ask("GET", "/health", key=None).status_code == 200
+        assert client.request("GET", "/ready", key=None).status_code == 503
+        assert client.request("GET", "/health", key=None).status_code == 200
         own_postgres.start()
         end = time.monotonic() + 30
-        while client.ask("GET", "/ready", key=None).status_code != 200 and time.monotonic() < end:
+        while client.request("GET", "/ready", key=None).status_code != 200 and time.monotonic() < end:
             time.sleep(0.1)
         mark = len(statuses)
         while len(statuses) < mark + 40 and time.monotonic() < end:

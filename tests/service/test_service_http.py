@@ -23,8 +23,8 @@ def test_health_and_readiness_need_no_key(client):
     assert client.get("/ready", key=None) == {"state": "ready", "model_id": 1}
 
 
-def test_recommendations_equal_the_model_on_current_ratings(client, place, ratings):
-    model = load(next((place / "models").iterdir()))
+def test_recommendations_equal_the_model_on_current_ratings(client, service_folder, ratings):
+    model = load(next((service_folder / "models").iterdir()))
     rows = ratings.user_ids == 41
     mine = ratings[np.flatnonzero(rows)]
     wanted = recommend(model.fold_in(mine), 41, 4, exclude=mine)
@@ -42,9 +42,9 @@ def test_rating_changes_recommendations_at_once(client):
     after = client.get("/recommendations?user=41")["items"]
     assert first not in [one["item"] for one in after]
     assert [one["prediction"] for one in after] != [one["prediction"] for one in before[1:]]
-    assert client.good("DELETE", f"/ratings?user=41&item={first}") == {"deleted": True}
+    assert client.call("DELETE", f"/ratings?user=41&item={first}") == {"deleted": True}
     assert client.get("/recommendations?user=41")["items"] == before
-    assert client.good("DELETE", f"/ratings?user=41&item={first}") == {"deleted": False}
+    assert client.call("DELETE", f"/ratings?user=41&item={first}") == {"deleted": False}
 
 
 def test_rating_is_visible_to_other_workers_at_once(make_client):
@@ -53,7 +53,7 @@ def test_rating_is_visible_to_other_workers_at_once(make_client):
     one.rate(41, before[0]["item"], 8.0)
     assert other.get("/recommendations?user=41") == one.get("/recommendations?user=41")
     assert other.get("/recommendations?user=41")["items"] != before
-    one.good("DELETE", "/users?user=41")
+    one.call("DELETE", "/users?user=41")
     assert other.get("/recommendations?user=41")["basis"] == "what most people like"
 
 
@@ -69,14 +69,14 @@ def test_put_rating_is_idempotent(client):
 
 def test_shown_prediction_is_stored(client):
     given = {"user": 10_001, "item": 5, "value": 2.5, "shown_prediction": 1.25}
-    client.good("PUT", "/ratings", json=given)
+    client.call("PUT", "/ratings", json=given)
     assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] == 1.25
     client.rate(10_001, 5, 2.5)  # the same again, which changes nothing
     assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] == 1.25
     client.rate(10_001, 5, 3.0)
     assert client.get("/ratings?user=10001")["ratings"][0]["shown_prediction"] is None
     for wrong in ("1.25", True, [1.25]):
-        client.refused("PUT", "/ratings", 422, json=given | {"shown_prediction": wrong})
+        client.call_error("PUT", "/ratings", 422, json=given | {"shown_prediction": wrong})
 
 
 def test_ratings_are_paged(client, ratings):
@@ -103,11 +103,11 @@ def test_items_are_searched_and_paged(client, ratings):
 
 def test_predictions_state_their_basis(client):
     asked = {"user": "10001", "items": [5, "7"]}
-    found = client.good("POST", "/predictions", json=asked)
+    found = client.call("POST", "/predictions", json=asked)
     assert (found["user"], found["basis"], found["n_ratings_used"]) == (10001, "what most people like", 0)
     assert [one["item"] for one in found["items"]] == [5, 7]
     client.rate(10_001, 5, 8)
-    found = client.good("POST", "/predictions", json=asked)
+    found = client.call("POST", "/predictions", json=asked)
     assert (found["basis"], found["n_ratings_used"]) == ("your ratings", 1)
 
 
@@ -116,7 +116,7 @@ def test_similar_items_endpoint(client):
     assert len(found["items"]) == 3
     values = [one["similarity"] for one in found["items"]]
     assert values == sorted(values, reverse=True)
-    client.refused("GET", "/similar?item=999", 404)
+    client.call_error("GET", "/similar?item=999", 404)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_similar_items_endpoint(client):
     ],
 )
 def test_invalid_requests_are_refused_with_a_reason(client, method, path, body, status, words):
-    error = client.refused(method, path, status, **({} if body is None else {"json": body}))
+    error = client.call_error(method, path, status, **({} if body is None else {"json": body}))
     assert words in error["message"]
 
 
@@ -174,7 +174,7 @@ def test_invalid_requests_are_refused_with_a_reason(client, method, path, body, 
     ],
 )
 def test_malformed_bodies_are_refused(client, body, status):
-    response = client.ask("PUT", "/ratings", content=body, headers={"Content-Type": "application/json"})
+    response = client.request("PUT", "/ratings", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code in {status, 422, 400}
     assert response.json()["ok"] is False
 
@@ -185,16 +185,16 @@ def test_malformed_bodies_are_refused(client, body, status):
 def test_sql_and_paths_in_parameters_are_plain_text(client, ratings, text):
     count = len(client.get("/ratings?user=41&limit=1000")["ratings"])
     for path in ("/recommendations", "/ratings", "/users"):
-        client.refused("GET", path, 422, params={"user": text})
-    client.refused("GET", "/similar", 422, params={"item": text})
-    client.refused("DELETE", "/ratings", 422, params={"user": "41", "item": text})
-    client.refused("PUT", "/ratings", 422, json={"user": text, "item": 5, "value": 1})
-    client.good("GET", "/items", params={"search": text})
+        client.call_error("GET", path, 422, params={"user": text})
+    client.call_error("GET", "/similar", 422, params={"item": text})
+    client.call_error("DELETE", "/ratings", 422, params={"user": "41", "item": text})
+    client.call_error("PUT", "/ratings", 422, json={"user": text, "item": 5, "value": 1})
+    client.call("GET", "/items", params={"search": text})
     assert len(client.get("/ratings?user=41&limit=1000")["ratings"]) == count
 
 
-def test_text_ids_with_special_characters(place, make_client, tmp_path, key):
-    from service_fixtures import prepared
+def test_text_ids_with_special_characters(service_folder, make_client, tmp_path, key):
+    from service_fixtures import prepare_service
 
     from foretaste.service.settings import Settings
 
@@ -206,15 +206,15 @@ def test_text_ids_with_special_characters(place, make_client, tmp_path, key):
     given = Ratings.from_columns(
         [f"u{u}" for u in user[keep]], [odd[i] for i in item[keep]], np.clip(value.ravel()[keep], -4, 4)
     )
-    texts = prepared(Settings(str(tmp_path / "texts")), given)
+    texts = prepare_service(Settings(str(tmp_path / "texts")), given)
     client = make_client(folder=str(tmp_path / "texts"))
     client.key = texts
     for id_ in odd:
         assert client.rate(id_, id_, 1.0)["item"] == id_
-        listed = client.good("GET", "/ratings", params={"user": id_})
+        listed = client.call("GET", "/ratings", params={"user": id_})
         assert (listed["user"], listed["ratings"][0]["item"]) == (id_, id_)
-        assert client.good("GET", "/recommendations", params={"user": id_})["basis"] == "your ratings"
-        assert client.good("DELETE", "/ratings", params={"user": id_, "item": id_}) == {"deleted": True}
+        assert client.call("GET", "/recommendations", params={"user": id_})["basis"] == "your ratings"
+        assert client.call("DELETE", "/ratings", params={"user": id_, "item": id_}) == {"deleted": True}
 
 
 def test_explanations_endpoint(client):
@@ -229,8 +229,8 @@ def test_explanations_endpoint(client):
     assert {one["item"] for one in found["reasons"]} <= {
         one["item"] for one in client.get("/ratings?user=41&limit=1000")["ratings"]
     }
-    client.refused("GET", "/explanations?user=10001&item=5", 404)
-    client.refused("GET", "/explanations?user=41&item=999", 404)
+    client.call_error("GET", "/explanations?user=10001&item=5", 404)
+    client.call_error("GET", "/explanations?user=41&item=999", 404)
 
 
 def test_next_item_and_ratings_alternate(client, ratings):
@@ -247,26 +247,26 @@ def test_next_item_and_ratings_alternate(client, ratings):
     )
     assert skipped["item"] != client.get("/next-item?user=10001")["item"]
     every = {"user": "10001", "skip": [str(item) for item in ratings.items.ids]}
-    client.refused("GET", "/next-item", 404, params=every)
+    client.call_error("GET", "/next-item", 404, params=every)
 
 
 # Data of one user ------------------------------------------------------------------------------------
 
 
-def test_export_and_deletion_of_a_user(client, place, ratings):
+def test_export_and_deletion_of_a_user(client, service_folder, ratings):
     count = int((ratings.user_ids == 41).sum())
     client.get("/recommendations?user=41")
     exported = client.get("/users?user=41")
     assert (exported["user"], len(exported["ratings"]), exported["model_ids"]) == (41, count, [1])
-    assert client.good("DELETE", "/users?user=41") == {"n_ratings": count, "model_ids": [1]}
+    assert client.call("DELETE", "/users?user=41") == {"n_ratings": count, "model_ids": [1]}
     assert client.get("/users?user=41")["ratings"] == []
     assert client.get("/recommendations?user=41")["basis"] == "what most people like"
-    job = client.finished_job(client.good("POST", "/jobs", json={})["id"])
-    assert client.good("DELETE", "/users?user=41")["model_ids"] == [1]
-    assert client.good("DELETE", "/models/1") == {"deleted": True}
+    job = client.finished_job(client.call("POST", "/jobs", json={})["id"])
+    assert client.call("DELETE", "/users?user=41")["model_ids"] == [1]
+    assert client.call("DELETE", "/models/1") == {"deleted": True}
     assert client.get("/users?user=41")["model_ids"] == []
     assert [kept["id"] for kept in client.get("/models")] == [job["model_id"]]
-    assert len(list((place / "models").iterdir())) == 1
+    assert len(list((service_folder / "models").iterdir())) == 1
 
 
 def test_logs_hold_no_personal_data(client):
@@ -280,9 +280,9 @@ def test_logs_hold_no_personal_data(client):
     try:
         client.get("/recommendations?user=41")
         client.rate(987_654_321, 5, 2.25)
-        client.refused("GET", "/recommendations?user=Waldemar", 422)
-        client.refused("GET", "/Waldemar", 404)
-        client.refused("GET", "/recommendations?user=41", 401, key="Waldemar")
+        client.call_error("GET", "/recommendations?user=Waldemar", 422)
+        client.call_error("GET", "/Waldemar", 404)
+        client.call_error("GET", "/recommendations?user=41", 401, key="Waldemar")
     finally:
         log.removeHandler(handler)
         log.setLevel(before)
@@ -290,16 +290,16 @@ def test_logs_hold_no_personal_data(client):
     assert [line["status"] for line in lines] == [200, 200, 422, 404, 401]
     assert lines[0]["route"] == "/api/v1/recommendations"
     for word in ("41", "987654321", "2.25", "Waldemar", client.key, "testclient", "127.0.0.1"):
-        told = [{**line, "time": "", "ms": 0, "request_id": "", "process": 0} for line in lines]
-        for line in told:
+        body = [{**line, "time": "", "ms": 0, "request_id": "", "process": 0} for line in lines]
+        for line in body:
             line.pop("status")
-        assert word not in json.dumps(told)
+        assert word not in json.dumps(body)
 
 
 def test_prometheus_metrics(client):
     client.get("/recommendations?user=41")
     client.rate(41, 5, 8.0)
-    text = client.ask("GET", "/metrics").text
+    text = client.request("GET", "/metrics").text
     assert 'foretaste_requests_total{method="GET",route="/api/v1/recommendations",status="200"} 1.0' in text
     assert "foretaste_ratings_written_total 1.0" in text
     assert "foretaste_model 1" in text
@@ -334,20 +334,20 @@ def test_cached_list_is_served_only_while_nothing_changed(make_client):
         )
 
     client.get("/recommendations?user=41&n=3")
-    told = cached("41", 3)
-    assert json.loads(told)["data"] == client.get("/recommendations?user=41&n=3")
+    body = cached("41", 3)
+    assert json.loads(body)["data"] == client.get("/recommendations?user=41&n=3")
     assert cached("41", 4) is None
     assert cached("11", 3) is None
-    first = json.loads(told)["data"]["items"][0]["item"]
+    first = json.loads(body)["data"]["items"][0]["item"]
     other.rate(11, 5, 1.0)
-    assert cached("41", 3) == told
+    assert cached("41", 3) == body
     other.rate(41, first, 1.0)
     assert cached("41", 3) is None
     client.get("/recommendations?user=41&n=3")
-    assert cached("41", 3) not in (None, told)
-    other.good("DELETE", "/users?user=14")
+    assert cached("41", 3) not in (None, body)
+    other.call("DELETE", "/users?user=14")
     assert cached("41", 3) is None
     client.get("/recommendations?user=41&n=3")
-    other.finished_job(other.good("POST", "/jobs", json={})["id"])
+    other.finished_job(other.call("POST", "/jobs", json={})["id"])
     assert cached("41", 3) is None
     assert client.get("/recommendations?user=41&n=3")["model_id"] == 2

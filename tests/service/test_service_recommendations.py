@@ -144,13 +144,13 @@ def test_explanation_equals_the_library(ratings):
 def test_explanation_names_no_other_users(ratings):
     model = UserKNN().fit(ratings)
     items, values, times = of_user(ratings, 41)
-    told = explain(model, 41, 5)
-    assert told.entity == "user"
-    assert told.reasons
+    body = explain(model, 41, 5)
+    assert body.entity == "user"
+    assert body.reasons
     found = predictor.explain_prediction(predictor.make_profile(model, 41, items, values, times), 41, 5)
     assert found.reasons == ()
-    assert found.parts == told.parts
-    assert not any(str(reason.id) in found.sentence() for reason in told.reasons)
+    assert found.parts == body.parts
+    assert not any(str(reason.id) in found.sentence() for reason in body.reasons)
 
 
 def test_next_question_equals_the_library(ratings):

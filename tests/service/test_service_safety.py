@@ -25,8 +25,8 @@ ROLES = {
 }  # fmt: skip
 
 
-def documented(client):
-    paths = client.ask("GET", "/openapi.json", key=None).json()["paths"]
+def documented_routes(client):
+    paths = client.request("GET", "/openapi.json", key=None).json()["paths"]
     return {
         (method.upper(), path.removeprefix("/api/v1"))
         for path, methods in paths.items()
@@ -35,7 +35,7 @@ def documented(client):
 
 
 def test_every_route_is_in_the_table_of_roles(client):
-    assert documented(client) == OPEN | ROLES["read"] | ROLES["write"] | ROLES["admin"]
+    assert documented_routes(client) == OPEN | ROLES["read"] | ROLES["write"] | ROLES["admin"]
 
 
 def bad_headers(key):
@@ -52,7 +52,7 @@ def test_no_route_answers_without_a_key(client, role):
     for method, path in sorted(ROLES[role]):
         for headers in bad_headers(client.key):
             url = re.sub(r"\{\w+\}", "1", path)
-            response = client.ask(method, url, key=None, headers=headers)
+            response = client.request(method, url, key=None, headers=headers)
             assert response.status_code == 401, (method, path, headers)
             assert response.headers["www-authenticate"] == "Bearer"
             assert response.json()["error"]["code"] == "unauthorized"
@@ -61,63 +61,63 @@ def test_no_route_answers_without_a_key(client, role):
 
 def test_key_has_exactly_the_rights_of_its_role(client):
     order = list(ROLES)
-    for place, role in enumerate(order):
-        key = client.good("POST", "/keys", json={"name": role, "role": role})["key"]
-        for needed in order[place + 1 :]:
+    for position, role in enumerate(order):
+        key = client.call("POST", "/keys", json={"name": role, "role": role})["key"]
+        for needed in order[position + 1 :]:
             for method, path in sorted(ROLES[needed]):
-                client.refused(method, re.sub(r"\{\w+\}", "1", path), 403, key=key)
-        for needed in order[: place + 1]:
+                client.call_error(method, re.sub(r"\{\w+\}", "1", path), 403, key=key)
+        for needed in order[: position + 1]:
             for method, path in sorted(ROLES[needed] - ROLES["admin"]):
-                response = client.ask(method, path, key=key)
+                response = client.request(method, path, key=key)
                 assert response.status_code not in (401, 403), (role, method, path)
 
 
 def test_guessing_keys_is_rate_limited(make_client):
     client = make_client(rate_limit="5/minute")
     assert client.get("/items")
-    found = [client.ask("GET", "/items", key=f"foretaste_{number}").status_code for number in range(6)]
+    found = [client.request("GET", "/items", key=f"foretaste_{number}").status_code for number in range(6)]
     assert found == [401] * 4 + [429] * 2  # one of five was the first request, with a key yet unknown
     forwarded = {"X-Forwarded-For": "192.0.2.1", "Forwarded": "for=192.0.2.1"}
-    client.refused("GET", "/items", 429, key="foretaste_x", headers=forwarded)
+    client.call_error("GET", "/items", 429, key="foretaste_x", headers=forwarded)
     assert client.get("/items")  # who has a good key goes on
 
 
 def test_metrics_labels_contain_no_client_input(client):
     for name in ("WALDEMAR", "BREW"):
-        client.ask(name, "/items")
-        client.ask("GET", f"/{name}")
-    text = client.ask("GET", "/metrics").text
+        client.request(name, "/items")
+        client.request("GET", f"/{name}")
+    text = client.request("GET", "/metrics").text
     assert 'method="other"' in text
     assert "WALDEMAR" not in text
     assert "BREW" not in text
 
 
 def test_revoked_key_is_invalid_at_once(client):
-    made = client.good("POST", "/keys", json={"name": "shop", "role": "read"})
+    made = client.call("POST", "/keys", json={"name": "shop", "role": "read"})
     assert client.get("/items", key=made["key"])
-    client.good("DELETE", f"/keys/{made['id']}")
-    client.refused("GET", "/items", 401, key=made["key"])
+    client.call("DELETE", f"/keys/{made['id']}")
+    client.call_error("GET", "/items", 401, key=made["key"])
     assert made["key"] not in json.dumps(client.get("/keys"))
 
 
 def test_body_limit_holds_for_every_transfer_encoding(client):
     long = b'{"user": 1, "item": 5, "value": 1, "more": "' + b"x" * 70_000 + b'"}'
     json_type = {"Content-Type": "application/json"}
-    assert client.refused("PUT", "/ratings", 413, content=long, headers=json_type)["code"] == "too_large"
+    assert client.call_error("PUT", "/ratings", 413, content=long, headers=json_type)["code"] == "too_large"
     parts = (long[start : start + 1000] for start in range(0, len(long), 1000))
-    client.refused("PUT", "/ratings", 413, content=parts, headers=json_type)
-    client.refused("PUT", "/ratings", 413, content=b"{}", headers={"Content-Length": "9" * 30})
+    client.call_error("PUT", "/ratings", 413, content=parts, headers=json_type)
+    client.call_error("PUT", "/ratings", 413, content=b"{}", headers={"Content-Length": "9" * 30})
 
 
 def test_rate_limit_returns_429(make_client):
     client = make_client(rate_limit="5/minute")
     assert client.get("/items")  # a key is looked up, and from then on counted by itself
-    assert [client.ask("GET", "/items").status_code for _ in range(7)] == [200] * 5 + [429] * 2
-    response = client.ask("GET", "/items")
+    assert [client.request("GET", "/items").status_code for _ in range(7)] == [200] * 5 + [429] * 2
+    response = client.request("GET", "/items")
     assert 1 <= int(response.headers["retry-after"]) <= 60
     assert response.json()["error"]["code"] == "rate_limited"
-    assert client.ask("GET", "/items", key=None).status_code == 401  # another client
-    assert client.ask("GET", "/health", key=None).status_code == 200
+    assert client.request("GET", "/items", key=None).status_code == 401  # another client
+    assert client.request("GET", "/health", key=None).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,14 @@ def test_rate_limit_returns_429(make_client):
 )  # fmt: skip
 def test_host_header_is_checked(make_client, host, status):
     client = make_client(allowed_hosts=("ours.example",))
-    assert client.ask("GET", "/items", headers={"Host": host}).status_code == status
+    assert client.request("GET", "/items", headers={"Host": host}).status_code == status
 
 
 def test_security_headers_on_every_response(client):
     for response in (
-        client.ask("GET", "/items"), client.ask("GET", "/items", key=None), client.ask("GET", "/nothing"),
-        client.ask("GET", "/items", headers={"Host": "evil.example"}),
+        client.request("GET", "/items"), client.request("GET", "/items", key=None),
+        client.request("GET", "/nothing"),
+        client.request("GET", "/items", headers={"Host": "evil.example"}),
     ):  # fmt: skip
         assert response.headers["x-content-type-options"] == "nosniff"
         assert response.headers["x-frame-options"] == "DENY"
@@ -152,16 +153,16 @@ def test_cors_allows_listed_origins_only(make_client):
 
     def allowed(origin):
         asked = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
-        return client.ask("OPTIONS", "/ratings", key=None, headers=asked).headers.get(
+        return client.request("OPTIONS", "/ratings", key=None, headers=asked).headers.get(
             "access-control-allow-origin"
         )
 
     assert allowed("https://shop.example") == "https://shop.example"
     for other in ("https://evil.example", "https://shop.example.evil.example", "null", "http://shop.example"):
         assert allowed(other) is None
-        response = client.ask("GET", "/items", headers={"Origin": other})
+        response = client.request("GET", "/items", headers={"Origin": other})
         assert "access-control-allow-origin" not in response.headers
-    assert "access-control-allow-credentials" not in client.ask("GET", "/items").headers
+    assert "access-control-allow-credentials" not in client.request("GET", "/items").headers
 
 
 def test_internal_error_reveals_nothing(client, monkeypatch):
@@ -171,7 +172,7 @@ def test_internal_error_reveals_nothing(client, monkeypatch):
         raise RuntimeError("the secret of user 41")
 
     monkeypatch.setattr(recommendations.predictor, "recommend", fail)
-    error = client.refused("GET", "/recommendations?user=41", 500)
+    error = client.call_error("GET", "/recommendations?user=41", 500)
     assert error["code"] == "internal_error"
     assert "secret" not in json.dumps(error)
 
@@ -185,7 +186,7 @@ def test_settings_round_trip_through_json():
 def test_schemathesis_finds_no_violation(make_client, key, examples):
     schemathesis = pytest.importorskip("schemathesis", reason="needs pip install schemathesis")
     from hypothesis import HealthCheck, given
-    from hypothesis import settings as how
+    from hypothesis import settings as hypothesis_settings
     from schemathesis.checks import CHECKS, load_all_checks
 
     client = make_client()
@@ -206,7 +207,7 @@ def test_schemathesis_finds_no_violation(make_client, key, examples):
             continue
         asked.add(name)
 
-        @how(max_examples=examples, suppress_health_check=list(HealthCheck))
+        @hypothesis_settings(max_examples=examples, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def ask(case):
             if case.method.upper() == "DELETE" and case.formatted_path.rstrip("/").endswith("/keys/1"):
@@ -215,5 +216,5 @@ def test_schemathesis_finds_no_violation(make_client, key, examples):
             case.call_and_validate(headers=headers, excluded_checks=no_check)
 
         ask()
-    assert asked == documented(client) - left_out
+    assert asked == documented_routes(client) - left_out
     assert client.get("/items")  # the key was good to the end
