@@ -45,7 +45,9 @@ def accepts(name: str, value: object) -> bool:
         return True
     with pytest.raises(InvalidParameterError) as refused:
         settings.check_params()
-    message = f"Settings: {name}={value!r} is not allowed; it must be {allowed.describe()}"
+    is_numpy_number = isinstance(value, np.number)
+    shown = f'"{value}"' if isinstance(value, str) else repr(value.item() if is_numpy_number else value)
+    message = f"Settings: {name}={shown} is not allowed; it must be {allowed.describe()}"
     assert refused.value.message == message
     return False
 

@@ -251,7 +251,7 @@ def set_in(*keys):
         (set_in("params", "epochs", 0), "epochs=0 is not allowed"),
         (set_in("params", "epochs", 2.5), "epochs=2.5 is not allowed"),
         (set_in("params", "epochs", 10**400), "is not allowed"),
-        (set_in("params", "user_damping", "3"), "user_damping='3' is not allowed"),
+        (set_in("params", "user_damping", "3"), 'user_damping="3" is not allowed'),
         (set_in("params", "user_damping", [3]), "is not allowed"),
         (set_in("params", "clip", 1), "clip=1 is not allowed"),
         (set_in("params", "depth", 1), "Bias has no parameter 'depth'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean, to_python
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+    as_plain_number,
+    closest_word,
+    to_python,
+)
 from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
 ROLES = ("user", "item", "rating", "timestamp")
@@ -61,11 +67,12 @@ def infer_roles(names: Iterable[str], explicit: Mapping[str, str | None]) -> dic
         if name is None:
             continue
         if name not in names:
-            close_matches = difflib.get_close_matches(name, names, n=1)
+            closest = closest_word(name, names)
             raise DataError(
-                f'no column "{name}" (requested as {role}){did_you_mean(name, names)}',
+                f'no column "{name}" (requested as {role})',
+                misspelled=(name, names),
                 where="columns are: " + ", ".join(names),
-                hint=f'{role}="{close_matches[0]}"' if close_matches else f"name the column: {role}=...",
+                hint=Hint({role: closest}) if closest else Hint({role: ...}, lead="name the column"),
             )
         mapping[role] = name
     used = set(mapping.values())
@@ -89,18 +96,15 @@ def require_roles(mapping: Mapping[str, str], names: Iterable[str], required: It
             f'the column "{mapping[misread_role]}" is taken for the {misread_role}, '
             f"and no other was recognized for the {column_role(mapping[misread_role])}",
             where="columns are: " + ", ".join(names),
-            hint=next(
-                (f'{misread_role}="{name}"' for name in names if column_role(name) == misread_role),
-                f"{misread_role}=None",
-            ),
+            hint=Hint({misread_role: next((n for n in names if column_role(n) == misread_role), None)}),
         )
     unused = [name for name in names if name not in mapping.values()]
     other_roles = ", ".join(f"nor for the {role}" for role in missing[1:])
-    suggestions = [f'{role}="{name}"' for role, name in zip(missing, unused, strict=False)]
+    suggestions: dict[str, object] = dict(zip(missing, unused, strict=False))
     raise DataError(
         f"no column for the {missing[0]} was recognized{f' ({other_roles})' if other_roles else ''}",
         where="columns are: " + ", ".join(names),
-        hint="name the column: " + ", ".join(suggestions or [f"{missing[0]}=..."]),
+        hint=Hint(suggestions or {missing[0]: ...}, lead="name the column"),
     )
 
 
@@ -163,14 +167,13 @@ def filter_rows(frame: Any, expression: str) -> BoolArray:
         if name not in frame.columns:
             role = column_role(name)
             if role is None or role not in frame.columns:
-                close_matches = difflib.get_close_matches(name, frame.columns, n=1)
-                fixed = (
-                    re.sub(rf"\b{re.escape(name)}\b", close_matches[0], expression) if close_matches else None
-                )
+                closest = closest_word(name, frame.columns)
+                fixed = re.sub(rf"\b{re.escape(name)}\b", closest, expression) if closest else None
                 raise InvalidParameterError(
-                    f'no column "{name}" in the condition {expression!r}{did_you_mean(name, frame.columns)}',
+                    f'no column "{name}" in the condition {expression!r}',
+                    misspelled=(name, frame.columns),
                     where="columns are: " + ", ".join(frame.columns),
-                    hint=_as_argument(fixed) if fixed else _example_condition(frame),
+                    hint=Hint({"where": fixed}) if fixed else _example_condition(frame),
                 )
             frame = frame.with_columns(pl.col(role).alias(name))
     try:
@@ -187,13 +190,7 @@ def filter_rows(frame: Any, expression: str) -> BoolArray:
     return np.asarray(mask.fill_null(value=False).to_numpy(), dtype=bool)
 
 
-def _as_argument(expression: str) -> str | None:
-    """Return a condition as a ``where`` argument, or None if it contains both kinds of quotes."""
-    quote = "'" if '"' in expression else '"'
-    return None if quote in expression else f"where={quote}{expression}{quote}"
-
-
-def _example_condition(frame: Any) -> str:
+def _example_condition(frame: Any) -> Hint:
     """Return an example of a condition that at least one row of the frame satisfies."""
     import polars as pl
 
@@ -204,10 +201,11 @@ def _example_condition(frame: Any) -> str:
         number = cells.head(1).cast(pl.Float64, strict=False)[0]
         first = number if number is not None and np.isfinite(number) else None
     quoted_name = name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"`{name}`"
-    return f'for example: where="{quoted_name} {f">= {first:g}" if first is not None else "IS NOT NULL"}"'
+    comparison = "IS NOT NULL" if first is None else f">= {first:g}"
+    return Hint({"where": f"{quoted_name} {comparison}"}, lead="for example")
 
 
-def _fix_quotes(frame: Any, expression: str) -> str | None:
+def _fix_quotes(frame: Any, expression: str) -> Hint | None:
     """Return the condition with numbers unquoted, or quoted, if it can be applied then."""
     import polars as pl
 
@@ -221,7 +219,7 @@ def _fix_quotes(frame: Any, expression: str) -> str | None:
         except Exception:  # noqa: S112 - any error means that it is not a fix
             continue
         if candidate != expression:
-            return _as_argument(candidate)
+            return Hint({"where": candidate})
     return None
 
 
@@ -250,11 +248,14 @@ def check_scale(
             raise ValueError("no number")
     except (TypeError, ValueError, OverflowError):
         raise InvalidParameterError(
-            f"scale={scale!r} is not a pair of numbers", hint="scale=(1, 5)"
+            "it must be a pair of numbers", argument=("scale", scale), hint=Hint({"scale": (1, 5)})
         ) from None
     if not np.isfinite([low, high]).all() or low >= high:
-        hint = f"scale=({high:g}, {low:g})" if low > high else "scale=(1, 5)"
-        raise InvalidParameterError(f"scale={scale!r}: the low end must be below the high end", hint=hint)
+        raise InvalidParameterError(
+            "the low end must be below the high end",
+            argument=("scale", scale),
+            hint=Hint({"scale": (as_plain_number(high), as_plain_number(low)) if low > high else (1, 5)}),
+        )
     if values is None:
         return
     outside = np.flatnonzero((values < low) | (values > high))
@@ -262,8 +263,15 @@ def check_scale(
         raise DataError(
             f"{len(outside)} ratings lie outside the declared scale {low:g} to {high:g} "
             f"(first: {values[outside[0]]:g} in {row_label(int(outside[0]))})",
-            hint=f"scale=({values.min():g}, {values.max():g}), or fix these rows",
+            hint=scale_hint(values),
         )
+
+
+def scale_hint(values: Float32Array) -> Hint:
+    """Return the hint that declares a scale which holds all of some ratings."""
+    return Hint(
+        {"scale": (as_plain_number(values.min()), as_plain_number(values.max()))}, "(or fix these rows)"
+    )
 
 
 def check_finite_column(column: Any, name: str) -> Float32Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 def format_argument(name: str, value: object) -> str:
@@ -16,13 +17,14 @@ def format_argument(name: str, value: object) -> str:
     if isinstance(value, str):
         text = '"' + value + '"' if '"' not in value and "\\" not in value else repr(value)
     else:
-        text = "..." if value is ... else repr(to_python(value))
+        python = to_python(value)
+        text = repr(value if isinstance(python, bool) else python).replace("Ellipsis", "...")
     return f"{name}={text}"
 
 
 @dataclass(frozen=True)
 class Hint:
-    """A fix that passes arguments: ``Hint({"duplicates": "last"}, 'or "first", "mean"')``.
+    """A fix that passes arguments: ``Hint({"duplicates": "last"}, '(or "first", "mean")')``.
 
     Parameters
     ----------
@@ -39,11 +41,11 @@ class Hint:
     note: str = ""
     lead: str = ""
 
-    def format(self, format_argument: Callable[[str, object], str] = format_argument) -> str:
+    def format(self, notation: Callable[[str, object], str] = format_argument) -> str:
         """Return the hint as text, with the arguments in the given notation."""
-        text = ", ".join(format_argument(name, value) for name, value in self.arguments.items())
+        text = ", ".join(notation(name, value) for name, value in self.arguments.items())
         lead = f"{self.lead}: " if self.lead else ""
-        return f"{lead}{text}{f' ({self.note})' if self.note else ''}"
+        return f"{lead}{text} {self.note}".rstrip()
 
     def __str__(self) -> str:
         return self.format()
@@ -63,8 +65,13 @@ class ForetasteError(Exception):
         What to type or change to fix it; a ``Hint`` if arguments fix it.
     argument : (str, object), optional
         The argument that is not allowed and its value; the message begins with them.
+    arguments : mapping of str to object, optional
+        Arguments that the message names as ``{name}``, each written in place of it with its value.
+    misspelled : (object, iterable), optional
+        A word that is unknown, and the known ones: the message ends with the closest of them.
     replacement : (object, object), optional
-        An invalid value and its correction; the command line prints the corrected command.
+        An invalid value and its correction; the command line prints the corrected command. Default: of
+        ``misspelled``.
     """
 
     code = "error"
@@ -77,18 +84,46 @@ class ForetasteError(Exception):
         where: str | None = None,
         hint: Hint | str | None = None,
         argument: tuple[str, object] | None = None,
+        arguments: Mapping[str, object] | None = None,
+        misspelled: tuple[object, Iterable[object]] | None = None,
         replacement: tuple[object, object] | None = None,
     ) -> None:
-        self.reason = message
         self.argument = argument
+        self.arguments = dict(arguments or {})
         if argument is not None:
-            message = f"{format_argument(*argument)} is not allowed; {message}"
-        super().__init__(message)
-        self.message = message
+            name, value = argument
+            self.arguments[name] = value
+            message = f"{{{name}}} is not allowed; {message}"
+        if misspelled is not None:
+            word, known = misspelled
+            closest = closest_word(word, known)
+            if closest is not None:
+                message += f'; did you mean "{closest}"?'
+                replacement = replacement or (word, closest)
+        self._template = message
+        self.message = self.format_message()
+        super().__init__(self.message)
         self.where = where
-        self.fix = hint if isinstance(hint, Hint) else None
-        self.hint = None if hint is None else str(hint)
+        self.fix: Hint | None = None
+        self.hint = hint
         self.replacement = None if replacement is None else (str(replacement[0]), str(replacement[1]))
+
+    @property
+    def hint(self) -> str | None:
+        """What to type or change to fix it, as text; ``fix`` is the same as data, if arguments fix it."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: Hint | str | None) -> None:
+        self.fix = hint if isinstance(hint, Hint) else None
+        self._hint = None if hint is None else str(hint)
+
+    def format_message(self, notation: Callable[[str, object], str] = format_argument) -> str:
+        """Return the message, with its arguments in the given notation."""
+        message = self._template
+        for name, value in self.arguments.items():
+            message = message.replace(f"{{{name}}}", notation(name, value))
+        return message
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -164,7 +199,20 @@ def to_python(value: object) -> object:
     return value if item is None else item()
 
 
+def as_plain_number(value: Any) -> float | int:
+    """Convert a number to a float, or to an integer if it is one, so that a hint shows 5 rather than 5.0."""
+    number = float(value)
+    return int(number) if number.is_integer() else float(f"{number:g}")
+
+
+def closest_word(word: object, known: Iterable[object]) -> str | None:
+    """Return the known word that resembles ``word`` most, whatever its case; None if none does."""
+    spellings = {str(option).lower(): str(option) for option in known}
+    matches = difflib.get_close_matches(str(word).lower(), spellings, n=1)
+    return spellings[matches[0]] if matches else None
+
+
 def did_you_mean(word: object, options: Iterable[object]) -> str:
     """Return ``'; did you mean "x"?'`` for the closest option, or an empty string."""
-    matches = difflib.get_close_matches(str(word), [str(option) for option in options], n=1)
-    return f'; did you mean "{matches[0]}"?' if matches else ""
+    closest = closest_word(word, options)
+    return "" if closest is None else f'; did you mean "{closest}"?'

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 
 from foretaste.column_roles import as_numpy, column_role, frame_columns, is_frame
-from foretaste.errors import DataError, NotFoundError, did_you_mean, to_python
+from foretaste.errors import (
+    DataError,
+    NotFoundError,
+    to_python,
+)
 from foretaste.ids import IdIndex
 from foretaste.typing import AnyArray, ArrayDict, Float32Array, IndexArray
 
@@ -142,6 +146,6 @@ class ItemCatalog:
         if column not in self.columns:
             known = ", ".join(self.columns)
             raise NotFoundError(
-                f'no column "{column}"{did_you_mean(column, self.columns)}', hint=f"one of {known}"
+                f'no column "{column}"', misspelled=(column, self.columns), hint=f"one of {known}"
             )
         return ItemCatalog(self.items, self.columns, column)

@@ -15,7 +15,7 @@ import numpy as np
 
 from foretaste._native import IdEncoder
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import DataError, NotFoundError, did_you_mean, to_python
+from foretaste.errors import DataError, NotFoundError, to_python
 from foretaste.typing import AnyArray, BoolArray, IdArray, IndexArray, Int64Array
 
 UNKNOWN = np.int32(-1)
@@ -188,9 +188,9 @@ class IdIndex:
         column = self.parse([id_]) if isinstance(id_, str) else as_id_column([id_], name)
         index = int(self.indices_of(column)[0])
         if index < 0:
-            suggestion = did_you_mean(id_, self.ids[:100_000].tolist())
             raise NotFoundError(
-                f"{name} {id_!r} is unknown{suggestion}",
+                f"{name} {id_!r} is unknown",
+                misspelled=(id_, self.ids[:100_000].tolist()),
                 where=f"known are {self.describe()}",
                 hint=f"one that is known: {self.closest(str(id_))!r}" if len(self) else None,
                 replacement=(id_, self.closest(str(id_))) if len(self) else None,

@@ -15,7 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.errors import (
+    Hint,
+    InvalidParameterError,
+)
 
 T = TypeVar("T")
 
@@ -267,7 +270,8 @@ class ParamsMixin:
             outer, _, inner = name.partition("__")
             if outer not in specs:
                 raise InvalidParameterError(
-                    f'{type(self).__name__} has no parameter "{outer}"{did_you_mean(outer, specs)}',
+                    f'{type(self).__name__} has no parameter "{outer}"',
+                    misspelled=(outer, specs),
                     hint="one of " + ", ".join(specs),
                 )
             if inner:
@@ -288,8 +292,9 @@ class ParamsMixin:
             value = getattr(self, name)
             if not spec.validate(value):
                 raise InvalidParameterError(
-                    f"{type(self).__name__}: {name}={value!r} is not allowed; it must be {spec.describe()}",
-                    hint=f"{name}={spec.default!r} (the default: {spec.doc})",
+                    f"{type(self).__name__}: {{{name}}} is not allowed; it must be {spec.describe()}",
+                    arguments={name: value},
+                    hint=Hint({name: spec.default}, f"(the default: {spec.doc})"),
                 )
 
     def __repr__(self) -> str:

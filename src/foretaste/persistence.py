@@ -28,7 +28,6 @@ from foretaste.errors import (
     ModelFileError,
     NotFoundError,
     NotSupportedError,
-    did_you_mean,
 )
 from foretaste.ids import IdIndex
 from foretaste.models import MODELS, Model
@@ -237,7 +236,7 @@ def _check_exists(path: PathLike) -> Path:
     path = Path(path)
     if not path.exists():
         siblings = [p.name for p in path.parent.glob("*.foretaste")] if path.parent.is_dir() else []
-        raise NotFoundError(f"there is no file {path}{did_you_mean(path.name, siblings)}", hint=FIT_HINT)
+        raise NotFoundError(f"there is no file {path}", misspelled=(path.name, siblings), hint=FIT_HINT)
     if not path.is_file():
         raise ModelFileError(f"{path} is not a file", hint="give the file that foretaste fit or save() wrote")
     return path

@@ -25,13 +25,19 @@ from foretaste.column_roles import (
     check_weight_column,
     default_row_label,
 )
-from foretaste.errors import DataError, Hint, to_python
+from foretaste.errors import (
+    DataError,
+    Hint,
+    to_python,
+)
 from foretaste.ids import IdIndex
 from foretaste.interactions import Axis as Axis
 from foretaste.interactions import IdAxis as IdAxis
 from foretaste.interactions import Interactions as Interactions
 from foretaste.interactions import Pairs as Pairs
 from foretaste.typing import AnyArray, Float32Array, IndexArray
+
+DUPLICATES_HINT = Hint({"duplicates": "last"}, '(or "first", "mean")')
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -227,7 +233,7 @@ def _resolve_duplicates(ratings: Ratings, duplicates: str, row_label: Callable[[
             f"{ratings.value[first]:g} in {row_label(int(first))}, "
             f"{ratings.value[second]:g} in {row_label(int(second))} "
             f"({repeats} repeated rows in all)",
-            hint=Hint({"duplicates": "last"}, 'or "first", "mean"'),
+            hint=DUPLICATES_HINT,
         )
     if duplicates == "mean":
         weight = np.ones(len(order)) if ratings.weight is None else ratings.weight.astype(np.float64)

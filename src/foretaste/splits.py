@@ -68,7 +68,9 @@ class HoldOut(Splitter):
         n = len(X)
         n_test = math.ceil(self.test_size * n)
         if n - n_test < 1 or n_test < 1:
-            raise DataError(f"{n} ratings are too few for test_size={self.test_size:g}")
+            raise DataError(
+                f"{n} ratings are too few for {{test_size}}", arguments={"test_size": self.test_size}
+            )
         order = np.random.RandomState(self.seed).permutation(n)
         yield order[n_test:], order[:n_test]
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from dataset_archives import csv_members, write_archive
+from dataset_archives import archive, csv_members
 
 from foretaste import datasets
 from foretaste.cli import cli
@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "mirror"))
-    made = write_archive(tmp_path / "made", SMALL, csv_members("ml-latest-small", rows(), films()))
+    made = archive(tmp_path / "made", SMALL, csv_members("ml-latest-small", rows(), films()))
     Path("mirror").mkdir()
     made.rename(Path("mirror") / made.name)
     return tmp_path
@@ -128,7 +128,13 @@ WRONG = [
     ("compare jester2", 4, "not_found", 'of this name; did you mean "jester-2"?', "compare jester-2"),
     (f"compare {SMALL} --header", 2, "invalid_parameter", "--header applies to files", f"./{SMALL}"),
     (f"compare {SMALL} --scale 1,5", 2, "invalid_parameter", "declares its scale, 0.5 to 5", "no --scale"),
-    (f"compare {SMALL} --where rating>9", 3, "bad_data", "no row satisfies --where", "a wider condition"),
+    (
+        f"compare {SMALL} --where rating>9",
+        3,
+        "bad_data",
+        "condition 'rating>9'",
+        "a wider condition",
+    ),
     (f"compare {SMALL} --where genre=1", 2, "invalid_parameter", 'no column "genre"', ""),
     (f"similar {SMALL} --item 99", 4, "not_found", "item '99' is unknown", ""),
     (f"similar {SMALL} --item 1 --items -", 2, "invalid_parameter", "or the name of a data set", ""),
@@ -224,12 +230,12 @@ def test_file_with_a_dataset_name_is_logged(name):
 def test_scale_option_for_datasets_without_a_scale(folder, monkeypatch):
     pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test]"')
     pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
-    from dataset_archives import add_count_column, make_workbook
+    from dataset_archives import wide, workbook
 
     whole = np.full((30, 158), np.nan)
     whole[:, :6] = np.random.default_rng(0).uniform(-10, 10, (30, 6))
     whole[3, 4] = 20.0
-    write_archive(folder / "cache", "jester-4", {"ratings.xlsx": make_workbook(add_count_column(whole))})
+    archive(folder / "cache", "jester-4", {"ratings.xlsx": workbook(wide(whole))})
     args = ["compare", "jester-4", "--models", "Bias", "--no-memory", "--metrics", "nmae"]
     refused = run(*args, "--scale=-10,10", code=3)
     assert "1 ratings lie outside the declared scale -10 to 10" in refused.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
 import pty
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -19,10 +22,14 @@ import pytest
 from click.testing import CliRunner
 
 import foretaste
+from foretaste import metrics
 from foretaste.cli import cli, show
 from foretaste.cli.framework import join_json
-from foretaste.cli.hint_translation import python_hint_to_options
+from foretaste.cli.hints import hint_to_command, option_notation
+from foretaste.compat import surprise
+from foretaste.errors import Hint
 from foretaste.models import Bias
+from foretaste.service import settings
 
 ROOT = str(Path(foretaste.__file__).parent.parent)
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")])}
@@ -318,22 +325,74 @@ PARAMS = [
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("hint", "words"),
     [
-        ('name the column: user="id"', "name the column: --user-column id"),
-        ("read_ratings(..., scale=(1, 5))", "--scale 1,5"),
-        ("header=False", "--no-header"),
-        ("header=True, or user=0", "--header, or --user-column 0"),
-        ("separator=..., header=...)", "--separator ..., --header or --no-header)"),
-        ('separator="::"', "--separator ::"),
-        ('separator="|" (or ";")', "--separator '|' (or \";\")"),
-        ("where=\"rating <> 'x'\"", "--where \"rating <> 'x'\""),
-        ("damping=3 stays", "damping=3 stays"),
+        (Hint({"user": "id"}, lead="name the column"), "name the column: --user-column id"),
+        (Hint({"scale": (1, 5)}), "--scale 1,5"),
+        (Hint({"header": False}), "--no-header"),
+        (Hint({"header": True}, "(or user=0)"), "--header (or user=0)"),
+        (Hint({"separator": ..., "header": ...}), "--separator ..., --header or --no-header"),
+        (Hint({"separator": "::"}), "--separator ::"),
+        (Hint({"separator": "|"}, '(or ";")'), "--separator '|' (or \";\")"),
+        (Hint({"where": "rating <> 'x'"}), "--where \"rating <> 'x'\""),
+        (Hint({"where": None}), "no --where"),
+        (Hint({"damping": 3}), "damping=3"),
     ],
 )
-def test_python_hints_become_options(text: str, words: str) -> None:
-    assert python_hint_to_options(text, PARAMS) == words
+def test_hint_arguments_are_written_as_options(hint: Hint, words: str) -> None:
+    assert hint.format(option_notation(PARAMS)) == words
 
 
-def test_hint_without_options_is_unchanged() -> None:
-    assert python_hint_to_options("read_ratings(..., scale=(1, 5))", []) == "read_ratings(..., scale=(1, 5))"
+def test_hint_without_options_is_python() -> None:
+    assert Hint({"scale": (1, 5)}).format(option_notation([])) == "scale=(1, 5)"
+
+
+@pytest.mark.parametrize(
+    ("hint", "command"),
+    [
+        (Hint({"user": "id"}), "foretaste fit x.csv --where 'rating > 1' --user-column id"),
+        (Hint({"where": "user <> 7"}), "foretaste fit x.csv --where '(rating > 1) AND user <> 7'"),
+        (Hint({"where": None}, "reads all rows"), "foretaste fit x.csv\n  (reads all rows)"),
+        (Hint({"user": ...}), None),
+        (Hint({"damping": 3}), None),
+    ],
+)
+def test_hint_becomes_the_typed_command_with_its_arguments(hint: Hint, command: str | None) -> None:
+    assert hint_to_command(hint, PARAMS, ["fit", "x.csv", "--where", "rating > 1"]) == command
+
+
+def _literal_hints() -> set[tuple[str, str]]:
+    """Return the file and the name of every argument that a hint in the source names literally."""
+    found = set()
+    for path in Path(foretaste.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Hint" and node.args:
+                keys = node.args[0].keys if isinstance(node.args[0], ast.Dict) else []
+                found |= {(path.name, key.value) for key in keys if isinstance(key, ast.Constant)}
+    return found
+
+
+def _argument_names() -> set[str]:
+    """Return the parameters of everything public, of the scikit-surprise layer, and of all commands."""
+    context = click.Context(cli)
+    commands = [cli.get_command(context, name) for name in cli.list_commands(context)]
+    names = {str(param.name) for command in commands for param in command.params}
+    modules = [foretaste, metrics, surprise, surprise.model_selection, settings]
+    callables = [getattr(module, name) for module in modules for name in dir(module) if name[0] != "_"]
+    for public in callables:
+        members = (
+            [getattr(public, name) for name in dir(public) if name[0] != "_"]
+            if isinstance(public, type)
+            else []
+        )
+        for function in filter(callable, [public, *members]):
+            with suppress(TypeError, ValueError):
+                names |= set(inspect.signature(function).parameters)
+    return names
+
+
+def test_every_argument_that_a_hint_names_exists() -> None:
+    hints = _literal_hints()
+    assert len(hints) > 60
+    known = _argument_names()
+    assert {(file, name) for file, name in hints if name not in known} == set()

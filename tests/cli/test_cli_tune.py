@@ -118,7 +118,7 @@ def test_interrupt_prints_the_resume_command(folder: Path, monkeypatch: pytest.M
 def test_missing_optuna_names_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     result = run("tune", "Bias", "ratings.csv", "--method", "tpe", code=5)
-    assert "needs optuna; --method gp, --method random and --method grid do not" in result.stderr
+    assert "--method tpe needs optuna; by gp, random and grid it does not" in result.stderr
     assert 'try: pip install "foretaste[tune]"' in result.stderr
     assert result.stdout == ""
 

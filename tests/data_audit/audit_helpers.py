@@ -8,16 +8,18 @@ from typing import Any
 
 from foretaste import audit
 from foretaste.data_audit import Finding
+from foretaste.errors import Hint
 from foretaste.ratings import Ratings
 
 NOON = 1_500_000_000  # seconds since 1970
 
 
-def arguments(mend: str) -> dict:
-    """Return the arguments of ``read_ratings`` that a fix starts with, parsed as Python."""
-    found = re.match(r"(\w+)=(\"[^\"]*\")", mend)
-    assert found, mend
-    return {found[1]: ast.literal_eval(found[2])}
+def arguments(fix: Hint) -> dict:
+    """Return the arguments of ``read_ratings`` that a fix starts with, which are printed as Python."""
+    printed = re.match(r"(\w+)=(\"[^\"]*\")", str(fix))
+    assert printed, fix
+    assert {printed[1]: ast.literal_eval(printed[2])} == fix.arguments
+    return dict(fix.arguments)
 
 
 def of(user, item=None, value=None, **more) -> Ratings:

@@ -12,6 +12,7 @@ from audit_helpers import NOON, arguments, of, one
 
 from foretaste import audit, read_ratings
 from foretaste.data_audit import time_checks
+from foretaste.errors import Hint
 
 # Times ---------------------------------------------------------------------------------------------------
 
@@ -47,7 +48,7 @@ def test_timestamp_condition_is_printed_only_if_valid(tmp_path, monkeypatch):
     for source in (path, frame.with_columns(pl.col("date").str.to_datetime())):
         for kind, left in (("zero_time", 99), ("future_time", 100 - later)):
             fix = one(source, kind).fix
-            if fix.startswith("where="):
+            if isinstance(fix, Hint):
                 mended = read_ratings(source, **arguments(fix))
             else:
                 code = fix.split(" leaves")[0]
@@ -74,7 +75,7 @@ def test_every_kind_of_source_is_audited(tmp_path):
         result = audit(source)
         assert {f.kind: f.count for f in result.warnings} == {"duplicate": 1, "zero_time": 1}
         assert "0 with the same rating and 1 with another" in result.warnings[0].message
-        assert result.warnings[1].fix == 'where="timestamp >= 86400" leaves that row out'
+        assert result.warnings[1].fix == Hint({"where": "timestamp >= 86400"}, "leaves that row out")
         assert result.summary["rows"] == 102
 
 
@@ -96,7 +97,7 @@ def test_inferences_are_logged_once(tmp_path, caplog):
         + "".join(f"{n},{n % 7},{n % 5},{NOON + n}\n" for n in range(99))
         + "1,8,3,0\n"
     )
-    assert one(path, "zero_time").fix == 'where="timestamp >= 86400" leaves that row out'
+    assert one(path, "zero_time").fix == Hint({"where": "timestamp >= 86400"}, "leaves that row out")
     assert len([r for r in caplog.records if r.getMessage().startswith("columns:")]) == 1
     assert audit(path, **arguments(one(path, "zero_time").fix)).warnings == ()
 

@@ -1,7 +1,7 @@
 """Fuzzing: every reader turns corrupt input into a foretaste error or a valid result.
 
-``FORETASTE_FUZZ`` is the number of cases of the nightly test. A failure names the reader and the number of its
-case; ``PYTHONPATH=tests python tests/fuzz/fuzzing.py READER NUMBER`` shows it.
+``FORETASTE_FUZZ`` is the number of cases of the nightly test. A failure names the reader and the number of
+the case: ``PYTHONPATH=tests python tests/fuzz/fuzzing.py READER NUMBER`` shows it.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ def test_invalid_column_options_raise(file):
     assert error.where == "columns are: userId, movieId, rating"
     assert "no column at position 3" in refusal(path, user=3).message
     assert "neither a column name nor a position" in refusal(path, InvalidParameterError, user=1.5).message
-    assert refusal(file("1,2,3\n"), user="u").hint == "header=True, or a position from 0: user=0"
+    assert refusal(file("1,2,3\n"), user="u").hint == "header=True (or a position from 0, such as 0)"
     error = refusal(file("user,item,rating,rating\n1,2,3,4\n"))
     assert 'columns are called "rating"' in error.message
     assert rows(read_ratings(file("user,item,rating,rating\n1,2,3,4\n"), rating=3)) == [(1, 2, 4)]

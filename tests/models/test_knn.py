@@ -251,11 +251,11 @@ def test_invalid_neighbor_lists_in_a_file_raise(ratings, cls):
 def test_invalid_parameters_raise(ratings, cls):
     for setting, words in (
         ({"neighbors": 0}, "neighbors=0"),
-        ({"similarity": "cosin"}, "similarity='cosin'"),
+        ({"similarity": "cosin"}, 'similarity="cosin"'),
         ({"shrinkage": -1.0}, "shrinkage=-1.0"),
         ({"max_stored_neighbors": 0}, "max_stored_neighbors=0"),
         ({"bias_epochs": 0}, "bias_epochs=0"),
-        ({"centering": "biases"}, "centering='biases'"),
+        ({"centering": "biases"}, 'centering="biases"'),
     ):
         with pytest.raises(InvalidParameterError, match=words):
             cls(**setting).fit(ratings)

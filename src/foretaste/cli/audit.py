@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.framework import CommandResult, command, is_plain_terminal, progress_setting
-from foretaste.cli.hint_translation import python_hint_to_options
+from foretaste.cli.hints import fix_formatter
 from foretaste.cli.inputs import DIRTY_SAMPLE, display_name, is_dataset, load_ratings
 from foretaste.cli.options import READ_OPTIONS, to_read_arguments
+from foretaste.errors import Hint
 
 if TYPE_CHECKING:
     from foretaste.data_audit import Audit
@@ -40,10 +41,10 @@ def audit(file: str, seed: int, **read_options: Any) -> CommandResult:
     Rows that cannot be used are counted, not raised. The exit code is 1 if there are warnings.
     """
     result = _run_audit(file, seed, read_options)
-    format_fix = _make_fix_formatter(click.get_current_context().command.params)
+    format_fix = fix_formatter(click.get_current_context().command.params)
     data = result.to_dict()
-    for finding in data["findings"]:
-        finding["fix"] = format_fix(finding["fix"])
+    for entry, finding in zip(data["findings"], result.findings, strict=True):
+        entry["fix"] = format_fix(finding.fix)
     return CommandResult(data, _render(result, format_fix), 1 if result.warnings else 0)
 
 
@@ -64,20 +65,7 @@ def _run_audit(file: str, seed: int, read_options: dict[str, Any]) -> Audit:
     return audit_source(file, seed=seed, progress=progress, **arguments)
 
 
-def _make_fix_formatter(params: list[click.Parameter]) -> Callable[[str], str]:
-    """Return a function that writes a fix as options, or marks it as Python code."""
-
-    def format_fix(fix: str) -> str:
-        return (
-            f"in Python: {fix}"
-            if fix.startswith(("ratings.", "ratings["))
-            else python_hint_to_options(fix, params)
-        )
-
-    return format_fix
-
-
-def _render(result: Audit, format_fix: Callable[[str], str]) -> str:
+def _render(result: Audit, format_fix: Callable[[Hint | str], str]) -> str:
     """Return the text for standard output, in the width and colors of the terminal."""
     from foretaste.data_audit.rendering import WIDTH, lines
 

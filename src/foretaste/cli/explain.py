@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from foretaste._utils.checks import check_int
 from foretaste.cli.framework import CommandResult, command
 from foretaste.cli.inputs import convert_id_types, load_catalog, load_model, load_ratings
 from foretaste.cli.options import ITEMS_OPTION, READ_OPTIONS, check_unused_options
 from foretaste.cli.rendering import render_table
-from foretaste.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from foretaste.models import Model
@@ -42,8 +42,7 @@ def explain(
     """
     from foretaste.recommendation import explain
 
-    if n < 1:
-        raise InvalidParameterError(f"n={n} is not allowed; it must be an integer of at least 1", hint="n=8")
+    check_int("n", n, low=1, suggestion=8)
     check_unused_options("--ratings", ratings, items, read_options)
     model = load_model(model_file)
     user_ratings = None if ratings is None else convert_id_types(model, load_ratings(ratings, read_options))
@@ -72,5 +71,5 @@ def _fold_in_user(model: Model, user: str, ratings: Ratings | None) -> Model:
 def _render_text(explanation: Explanation, n: int) -> str:
     rows = explanation.table_rows(n)
     table = render_table(["what", "adds"], rows, "lr", highlight_row=len(rows) - 1)
-    note = f"\n\n{explanation.note.replace('ratings=...', '--ratings RATINGS')}" if explanation.note else ""
+    note = f"\n\n{explanation.note} (--ratings RATINGS)" if explanation.note else ""
     return f"{explanation.headline()}\n{explanation.sentence()}\n\n{table}{note}"

@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from foretaste.cli.hint_translation import python_hint_to_command, python_hint_to_options
+from foretaste.cli.hints import hint_to_command, option_notation
 from foretaste.cli.suggestions import UnknownCommandError, suggest_command
-from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
+from foretaste.errors import ForetasteError, Hint, InvalidParameterError, did_you_mean
 
 INTERNAL_ERROR, INTERRUPTED = 70, 130
 
@@ -44,10 +44,12 @@ class CliLogHandler(logging.Handler):
     """Writes the library's log records to standard error: info as notes, the rest as warnings."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record; Python arguments in it become options."""
+        """Print one record; hints among its arguments are written as options."""
         ctx = click.get_current_context(silent=True)
-        message, marker, override = record.getMessage().partition("(override:")
-        text = message + marker + python_hint_to_options(override, ctx.command.params if ctx else [])
+        notation = option_notation(ctx.command.params if ctx else ())
+        if isinstance(record.args, tuple):
+            record.args = tuple(arg.format(notation) if isinstance(arg, Hint) else arg for arg in record.args)
+        text = record.getMessage()
         level = "note" if record.levelno < logging.WARNING else "warning"
         click.echo(f"{level}: {text}", err=True)
 
@@ -121,17 +123,7 @@ def as_callback(function: Callable[..., CommandResult]) -> Callable[..., int]:
             try:
                 result = function(**values)
             except ForetasteError as error:
-                ctx = click.get_current_context()
-                params = ctx.command.params
-                error.message = python_hint_to_options(error.message, params)
-                error.where = error.where and python_hint_to_options(error.where, params)
-                if error.hint:
-                    # An invalid condition is replaced; a valid one stays beside the suggested one.
-                    replace_condition = isinstance(error, InvalidParameterError)
-                    suggested_command = python_hint_to_command(
-                        error.hint, params, ctx.obj or (), replace_condition=replace_condition
-                    )
-                    error.hint = suggested_command or python_hint_to_options(error.hint, params)
+                _use_options(error, click.get_current_context())
                 raise
             return _emit(result, json_target)
 
@@ -166,6 +158,19 @@ def progress_setting() -> Any:
 def is_plain_terminal() -> bool:
     """Whether colors and progress bars are unwanted."""
     return "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+
+
+def _use_options(error: ForetasteError, ctx: click.Context) -> None:
+    """Write the arguments in a library error as options of the running command."""
+    notation = option_notation(ctx.command.params)
+    error.message = error.format_message(notation)
+    if error.fix is not None:
+        # An invalid condition is replaced; a valid one stays beside the suggested one.
+        replace_condition = isinstance(error, InvalidParameterError)
+        command = hint_to_command(
+            error.fix, ctx.command.params, ctx.obj or (), replace_condition=replace_condition
+        )
+        error.hint = command if command and ctx.obj else error.fix.format(notation)
 
 
 # Success and failure -------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import logging
 import re
 from pathlib import Path
@@ -12,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.framework import progress_setting
-from foretaste.cli.hint_translation import shell_join
+from foretaste.cli.hints import shell_join
 from foretaste.cli.options import is_option_set, to_read_arguments
 from foretaste.cli.suggestions import is_model_file, suggest_for_missing_model
 from foretaste.errors import (
     DataError,
     DownloadError,
     ForetasteError,
+    Hint,
     InvalidParameterError,
     MissingDependencyError,
     NotFoundError,
-    did_you_mean,
+    closest_word,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DIRTY_SAMPLE = "sample-dirty"
 
 log = logging.getLogger("foretaste")
 
-_MODELS_HINT = "models=\"SVD(factors=20),EASE(target='binary')\""
+_MODELS_HINT = Hint({"models": "SVD(factors=20),EASE(target='binary')"})
 
 
 # Ratings and data sets -----------------------------------------------------------------------------------
@@ -91,12 +91,12 @@ def _check_misspelled_dataset(source: str) -> None:
     """Raise for a source that is no file but almost the name of a data set."""
     from foretaste.datasets import names
 
-    closest = difflib.get_close_matches(source, names(), n=1)
-    if closest and source != "-" and not {"/", "."} & set(source) and not Path(source).exists():
+    is_name = source != "-" and not {"/", "."} & set(source)
+    if is_name and closest_word(source, names()) is not None and not Path(source).exists():
         raise NotFoundError(
-            f"there is no file {source}, and no data set of this name{did_you_mean(source, names())}",
+            f"there is no file {source}, and no data set of this name",
+            misspelled=(source, names()),
             hint="foretaste datasets list",
-            replacement=(source, closest[0]),
         )
 
 
@@ -124,7 +124,7 @@ def _load_dataset(name: str, options: dict[str, Any]) -> Ratings:
     if where is not None:
         ratings = ratings.where(where)
         if len(ratings) == 0:
-            raise DataError(f"{name}: no row satisfies where={where!r}", hint="a wider condition")
+            raise DataError(f"{name}: no row satisfies the condition {where!r}", hint="a wider condition")
     if options.get("scale") is None:
         return ratings
     check_scale(options["scale"], ratings.value)
@@ -214,7 +214,7 @@ def load_catalog(file: str, items: str | None, read_options: dict[str, Any]) -> 
     try:
         return read_items(items, encoding=read_options["encoding"])
     except DataError as error:
-        error.hint = f"items=None omits the titles; or {error.hint or 'another file'}"
+        error.hint = Hint({"items": None}, error.hint or "another file")
         raise
 
 
@@ -286,7 +286,9 @@ def _parse_model(text: str) -> tuple[str, dict[str, Any]]:
             raise ValueError
         return match[1], {str(key.arg): ast.literal_eval(key.value) for key in call.keywords}
     except (SyntaxError, ValueError):
-        raise InvalidParameterError(f"models={text.strip()!r} cannot be parsed", hint=_MODELS_HINT) from None
+        raise InvalidParameterError(
+            f"--models {text.strip()!r} cannot be parsed", hint=_MODELS_HINT
+        ) from None
 
 
 def _make_model(name: str, params: dict[str, Any]) -> Model:
@@ -297,7 +299,8 @@ def _make_model(name: str, params: dict[str, Any]) -> Model:
     for param in params:
         if param not in known:
             raise NotFoundError(
-                f"{model.__name__} has no parameter {param!r}{did_you_mean(param, known)}",
+                f"{model.__name__} has no parameter {param!r}",
+                misspelled=(param, known),
                 hint=f"foretaste models {model.__name__}",
             )
     instance = model(**params)

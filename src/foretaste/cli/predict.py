@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.framework import CommandResult, command
-from foretaste.cli.hint_translation import shell_join
+from foretaste.cli.hints import shell_join
 from foretaste.cli.inputs import load_model
 from foretaste.cli.options import PAIRS_OPTIONS, to_read_arguments
 from foretaste.errors import NotFoundError, to_python

@@ -13,7 +13,7 @@ import click
 
 from foretaste._utils.files import atomic_write
 from foretaste.cli.framework import CommandResult, command, progress_setting
-from foretaste.cli.hint_translation import python_hint_to_options, shell_join
+from foretaste.cli.hints import fix_formatter, shell_join
 from foretaste.cli.inputs import display_name, is_dataset, load_ratings, parse_models
 from foretaste.cli.options import MODELS_OPTION, READ_OPTIONS, is_option_set, to_read_arguments
 from foretaste.cli.split_options import SPLIT_OPTIONS, SPLIT_PARAMS, make_split
@@ -68,7 +68,7 @@ def report(
     if source.endswith(".json"):
         if models is not None:
             raise InvalidParameterError(
-                f"models={models!r}: {source} already contains its models",
+                f"--models {models}: {source} already contains its models",
                 hint="no --models, or a file of ratings",
             )
         results = read_results(source)
@@ -141,15 +141,13 @@ def write_page(
 
     audit = None
     if ratings is not None:
-        params = click.get_current_context().command.params
+        format_fix = fix_formatter(click.get_current_context().command.params)
         audit = run_audit(ratings)
         # Fixes are options, as in `foretaste audit`.
         findings = tuple(
             dataclasses.replace(
                 finding,
-                fix=finding.fix
-                if _is_python_only(finding.fix)
-                else python_hint_to_options(finding.fix, params),
+                fix=format_fix(finding.fix),
             )
             for finding in audit.findings
         )
@@ -165,10 +163,6 @@ def write_page(
     )  # fmt: skip
     log.info("wrote %s", path)
     return page_path
-
-
-def _is_python_only(fix: str) -> bool:
-    return fix.startswith(("ratings.", "ratings["))
 
 
 def _command_line(args: Any) -> str | None:

@@ -14,7 +14,7 @@ import click
 from foretaste.cli.framework import CommandResult, command, progress_setting
 from foretaste.cli.inputs import display_name, load_catalog, load_ratings
 from foretaste.cli.options import ITEMS_OPTION, READ_OPTIONS
-from foretaste.errors import InvalidParameterError, MissingDependencyError, NotFoundError
+from foretaste.errors import Hint, InvalidParameterError, MissingDependencyError, NotFoundError
 
 if TYPE_CHECKING:
     from foretaste.service.settings import Settings
@@ -147,7 +147,7 @@ def _prepare_service(
     elif ratings is not None and display_name(ratings) != stored_name:
         raise InvalidParameterError(
             f"{settings.folder} serves {stored_name}, not {display_name(ratings)}",
-            hint='folder="another-folder"',
+            hint=Hint({"folder": "another-folder"}),
         )
     elif ratings is not None:
         log.info(

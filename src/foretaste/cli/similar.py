@@ -43,8 +43,10 @@ def similar(
     try:
         result = similar_items(source, item_id, n, metric, catalog)
     except NotSupportedError as error:
-        hint = f"foretaste similar RATINGS_FILE --item {item}"
-        error.hint = error.hint and error.hint.replace("similar_items(ratings, ...)", hint)
+        models = (error.hint or "").partition("or a model that can: ")[2]
+        error.hint = f"foretaste similar RATINGS_FILE --item {item}" + (
+            f", or a model that can: {models}" if models else ""
+        )
         raise
     titles = result.titles or [None] * len(result.ids)
     item_title = None if catalog is None else catalog.titles(index.ids[[index.index_of(item, "item")]])[0]

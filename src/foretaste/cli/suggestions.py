@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from foretaste.cli.hint_translation import shell_join
+from foretaste.cli.hints import shell_join
 from foretaste.errors import ForetasteError
 
 
@@ -65,10 +64,6 @@ def _correct_spelling(error: BaseException, args: Sequence[str]) -> str | None:
         known = tuple(map(str, param_type.choices)) if isinstance(param_type, click.Choice) else ()
         values = [arg.partition("=")[2] or arg for arg in args]
         misspelled = next((value for value in values if f"{value!r}" in error.message), None)
-    elif isinstance(error, ForetasteError):
-        match = re.search(r"""(\S+?)["']?(?: \([^)]*\))?; did you mean "([^"]+)"\?""", error.message)
-        new_args = replace_args(args, {match[1].strip("\"'"): match[2]}) if match else list(args)
-        return shell_join(new_args) if new_args != list(args) else None
     closest = difflib.get_close_matches(misspelled, known, n=1) if misspelled else []
     return shell_join(replace_args(args, {misspelled or "": closest[0]})) if closest else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foretaste.cli.framework import INTERRUPTED, CommandResult, command, progress_setting
-from foretaste.cli.hint_translation import python_hint_to_options, shell_join
+from foretaste.cli.hints import option_notation, shell_join
 from foretaste.cli.inputs import display_name, load_ratings
 from foretaste.cli.options import READ_OPTIONS, MetricOption, is_option_set
 from foretaste.cli.rendering import render_table
@@ -59,22 +59,10 @@ def parse_space(model: Model, text: str) -> dict[str, Any]:
         try:
             make_dimension(model, name, space[name])
         except InvalidParameterError as error:
-            suggestion = re.search(r'did you mean "(\w+)"', error.message)
-            if suggestion:
-                error.replacement = (token, f"{suggestion[1]}={values}")
-            error.hint = _to_option_syntax(error.hint)
+            if error.replacement is not None:
+                error.replacement = (token, f"{error.replacement[1]}={values}")
             raise
     return space
-
-
-def _to_option_syntax(hint: str | None) -> str | None:
-    """Translate a space in a hint: ``"factors": (16, 64)`` is ``--space factors=16..64``."""
-    if hint is None:
-        return None
-    hint = re.sub(r"\('log', ([^,()]+), ([^,()]+)\)", r"\1..\2:log", hint)
-    hint = re.sub(r"\(([^,()]+), ([^,()]+)\)", r"\1..\2", hint)
-    hint = re.sub(r"\[([^\[\]]*)\]", lambda m: "|".join(v.strip(" '\"") for v in m[1].split(",")), hint)
-    return re.sub(r'"(\w+)": ', r"--space \1=", hint)
 
 
 def _parse_values(text: str) -> Any:
@@ -197,11 +185,8 @@ def tune(
 
 
 def _render_result(result: TuningResult) -> str:
-    options = click.get_current_context().command.params
-    lines = [
-        result.headline,
-        re.sub(r"\(try .*?\)", lambda m: python_hint_to_options(m[0], options), result.score_caveat),
-    ]
+    notation = option_notation(click.get_current_context().command.params)
+    lines = [result.headline, result.describe_score(notation)]
     lines += [f"data: {result.dataset_summary}", f"protocol: {result.protocol}"]
     nested = result.nested_table()
     if result.nested is not None:

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from foretaste.errors import Hint
+
 WARNING, NOTE = "warning", "note"
 
 
@@ -25,7 +27,7 @@ class Finding:
         Number of rows, ids or users, as ``message`` says.
     impact : str
         Effect on a model.
-    fix : str
+    fix : Hint or str
         Arguments of ``read_ratings``, or a line of Python; empty if there is nothing to do.
     where : tuple of str
         The first few occurrences, as they are in the source.
@@ -36,9 +38,9 @@ class Finding:
     message: str
     count: int
     impact: str
-    fix: str = ""
+    fix: Hint | str = ""
     where: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
-        return dataclasses.asdict(self) | {"where": list(self.where)}
+        return dataclasses.asdict(self) | {"where": list(self.where), "fix": str(self.fix)}

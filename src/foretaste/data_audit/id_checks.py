@@ -18,6 +18,7 @@ from foretaste._utils.formatting import format_count
 from foretaste.data_audit.findings import NOTE, WARNING, Finding
 from foretaste.data_audit.source import AuditInput
 from foretaste.data_audit.sql_conditions import MAX_EXAMPLES, exclude_ids_hint, quote, where_hint
+from foretaste.errors import Hint
 from foretaste.typing import Int64Array
 
 # What programs write for a missing id; as an id, it would be one very active user.
@@ -151,7 +152,7 @@ def _describe_variant(step: _Step, id_: str) -> str:
     return quote(id_) + note
 
 
-def _variant_fix(data: AuditInput, entity: str, step: _Step, variants: list[int]) -> str:
+def _variant_fix(data: AuditInput, entity: str, step: _Step, variants: list[int]) -> Hint | str:
     hint = exclude_ids_hint(data, entity, variants)
     if hint:
         return hint

@@ -10,6 +10,7 @@ from foretaste._utils.formatting import format_count, format_text_table
 from foretaste._utils.html import element, notebook_html, notebook_table
 from foretaste.data_audit.findings import Finding
 from foretaste.data_audit.summary import QUANTILES
+from foretaste.errors import Hint
 
 WIDTH = 88
 _MIN_WIDTH = 48  # columns
@@ -45,7 +46,7 @@ class AuditResult(Protocol):
 
 
 def lines(
-    audit: AuditResult, width: int = WIDTH, bar: str = "█", format_fix: Callable[[str], str] = lambda fix: fix
+    audit: AuditResult, width: int = WIDTH, bar: str = "█", format_fix: Callable[[Hint | str], str] = str
 ) -> Iterator[StyledLine]:
     """Yield the lines of an audit with their styles.
 
@@ -56,7 +57,7 @@ def lines(
         Available columns.
     bar : str
         Character of the histogram bars.
-    format_fix : function of str
+    format_fix : function of Hint or str
         How a fix is written: as Python, or as command-line options.
     """
     width = max(width, _MIN_WIDTH)
@@ -185,7 +186,7 @@ def _bar_labels(bars: list[dict[str, Any]]) -> list[str]:
 
 
 def _finding_lines(
-    finding: Finding, severity: str, width: int, format_fix: Callable[[str], str]
+    finding: Finding, severity: str, width: int, format_fix: Callable[[Hint | str], str]
 ) -> Iterator[StyledLine]:
     yield "", ""
     head = f"{'!' if severity == 'warning' else '-'} {finding.message}"
@@ -195,21 +196,19 @@ def _finding_lines(
         if text:
             yield from _label_lines(label, text, width, 8, _INDENT)
     if finding.fix:
-        yield from _fix_lines(format_fix(finding.fix), width)
+        consequence = finding.fix.note if isinstance(finding.fix, Hint) else ""
+        yield from _fix_lines(format_fix(finding.fix), consequence, width)
 
 
-def _fix_lines(text: str, width: int) -> Iterator[StyledLine]:
+def _fix_lines(text: str, consequence: str, width: int) -> Iterator[StyledLine]:
     """Lay out a fix: the argument on one line, however long, so that it can be copied; its effect below."""
     start = " " * _INDENT + "fix".ljust(8)
-    argument, verb, consequence = next(
-        (parts for verb in (" leaves ", " keeps ") if (parts := text.partition(verb))[1]), (text, "", "")
-    )
-    if len(start + text) <= width or not verb:
+    if len(start + text) <= width or not consequence:
         yield start + text, ""
         return
-    yield start + argument, ""
-    for part in textwrap.wrap(verb + consequence, width - len(start)):
-        yield " " * len(start) + part.strip(), ""
+    yield start + text.removesuffix(consequence).rstrip(), ""
+    for part in textwrap.wrap(consequence, width - len(start)):
+        yield " " * len(start) + part, ""
 
 
 def as_html(audit: AuditResult) -> str:
@@ -219,7 +218,7 @@ def as_html(audit: AuditResult) -> str:
     bars = None
     if audit.summary["ratings"]:
         bars = element("pre", "\n".join(_histogram_lines(audit.summary, WIDTH, "█")))
-    rows = [[f.severity, f.message, "; ".join(f.where), f.impact, f.fix] for f in audit.findings]
+    rows = [[f.severity, f.message, "; ".join(f.where), f.impact, str(f.fix)] for f in audit.findings]
     headers = ["", "finding", "where", "effect", "fix"]
     findings_table = notebook_table(headers, rows, "lllll") if rows else None
     return notebook_html(title, summary, bars, findings_table)

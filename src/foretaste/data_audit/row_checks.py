@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from foretaste.data_audit.sql_conditions import (
     where_hint,
 )
 from foretaste.data_audit.summary import find_missing_markers
+from foretaste.errors import Hint
 from foretaste.io.row_errors import ROW_ERROR_KINDS, RowError
 from foretaste.typing import AnyArray, BoolArray
 
@@ -60,9 +60,8 @@ def _row_error_finding(data: AuditInput, row_error: RowError) -> Finding:
     )
 
 
-def _row_error_fix(data: AuditInput, row_error: RowError) -> str:
+def _row_error_fix(data: AuditInput, row_error: RowError) -> Hint | str:
     """Return the hint of the row error; a condition is combined with the one in effect."""
-    condition = re.match(r'where="([^"]*)" leaves', row_error.hint)
     if row_error.kind == "outside_scale" and data.ratings.scale is not None:
         low, high = data.ratings.scale
         return where_hint(
@@ -70,11 +69,10 @@ def _row_error_fix(data: AuditInput, row_error: RowError) -> str:
             f"{rating_expression(data)} BETWEEN {low:g} AND {high:g}",
             format_row_count(len(row_error.rows)),
         )
-    return (
-        row_error.hint
-        if condition is None
-        else where_hint(data, condition[1], format_row_count(len(row_error.rows)))
-    )
+    if isinstance(row_error.hint, Hint) and "where" in row_error.hint.arguments:
+        condition = str(row_error.hint.arguments["where"])
+        return where_hint(data, condition, format_row_count(len(row_error.rows)))
+    return row_error.hint
 
 
 def check_ratings(data: AuditInput) -> Iterator[Finding]:

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_choice
 from foretaste.column_roles import check_scale, default_row_label
-from foretaste.errors import ForetasteError, InvalidParameterError, did_you_mean
+from foretaste.errors import (
+    ForetasteError,
+    Hint,
+    InvalidParameterError,
+)
 from foretaste.io.row_errors import RowError
 from foretaste.ratings import Ratings
 from foretaste.typing import Float64Array, Int64Array
@@ -119,11 +124,7 @@ def load_input(source: Any, scale: Any, seed: int, read_options: dict[str, Any])
             )
         return _from_ratings(source, scale, seed)
     on_error = read_options.pop("on_error", "raise")
-    if on_error not in ("raise", "skip"):
-        raise InvalidParameterError(
-            f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
-            hint='on_error="skip" lists unusable rows as notes; "raise" as warnings',
-        )
+    check_choice("on_error", on_error, ("raise", "skip"))
     read_options |= {"scale": scale}
     report = _read_with_report(source, read_options)
     return AuditInput(
@@ -177,7 +178,7 @@ def _outside_scale_error(ratings: Ratings, rows: Int64Array, low: float, high: f
         kind="outside_scale",
         problem=f"rating is {ratings.value[first]:g}, outside the declared scale {low:g} to {high:g}",
         where=label(first),
-        hint=f'where="rating BETWEEN {low:g} AND {high:g}" leaves such rows out',
+        hint=Hint({"where": f"rating BETWEEN {low:g} AND {high:g}"}, "leaves such rows out"),
         rows=rows,
         row_labels=tuple(label(int(row)) for row in rows[:_MAX_EXAMPLES]),
     )

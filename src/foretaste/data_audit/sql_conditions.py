@@ -9,6 +9,7 @@ import numpy as np
 
 from foretaste._utils.formatting import format_count
 from foretaste.data_audit.source import AuditInput
+from foretaste.errors import Hint
 from foretaste.ratings import Ratings
 from foretaste.typing import BoolArray
 
@@ -26,16 +27,16 @@ def timestamp_expression(data: AuditInput) -> str:
     return "TRY_CAST(timestamp AS BIGINT)" if data.has_error("bad_time") or data.where else "timestamp"
 
 
-def where_hint(data: AuditInput, condition: str, rows: str) -> str:
+def where_hint(data: AuditInput, condition: str, rows: str) -> Hint:
     """Return a condition as an argument, combined with the one in effect, and what it leaves out."""
-    return f'where="{_combine_conditions(data, condition)}" leaves {rows} out'
+    return Hint({"where": _combine_conditions(data, condition)}, f"leaves {rows} out")
 
 
 def _combine_conditions(data: AuditInput, condition: str) -> str:
     return condition if data.where is None or '"' in data.where else f"({data.where}) AND {condition}"
 
 
-def timestamp_range_hint(data: AuditInput, comparison: str, mask: BoolArray) -> str:
+def timestamp_range_hint(data: AuditInput, comparison: str, mask: BoolArray) -> Hint | str:
     """Return the argument that selects a range of times, which are the rows of ``mask``.
 
     A source may hold dates where a condition compares numbers: it is tried, and if it does not leave out
@@ -54,7 +55,7 @@ def format_row_count(rows: int) -> str:
     return "that row" if rows == 1 else f"those {format_count(rows, 'row')}"
 
 
-def exclude_ids_hint(data: AuditInput, entity: str, codes: Sequence[int]) -> str:
+def exclude_ids_hint(data: AuditInput, entity: str, codes: Sequence[int]) -> Hint | str:
     """Return the argument that excludes some users or items; empty if there are too many to list."""
     index, counts = (
         (data.ratings.users, data.user_counts) if entity == "user" else (data.ratings.items, data.item_counts)

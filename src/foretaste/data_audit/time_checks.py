@@ -19,6 +19,7 @@ from foretaste.data_audit.sql_conditions import (
     timestamp_range_hint,
 )
 from foretaste.data_audit.summary import DAY, format_timestamp, resolution
+from foretaste.errors import Hint
 from foretaste.typing import BoolArray, Int64Array
 
 SMALL_TIMESTAMP = 100_000_000  # 1973: if all are smaller, they are not seconds since 1970
@@ -70,7 +71,7 @@ def _check_impossible_timestamps(data: AuditInput, timestamps: Int64Array) -> It
         verb = "looks" if n == 1 else "look"
         message = f"{format_count(n, 'time')} of {len(timestamps):,} {verb} like milliseconds."
         impact = "Taken as seconds they lie thousands of years ahead; spans and splits by time are wrong."
-        fix = "ratings.replace(timestamp=ratings.timestamp // 1000)"
+        fix: Hint | str = "ratings.replace(timestamp=ratings.timestamp // 1000)"
         if n < len(timestamps):
             fix = f"ratings.replace(timestamp=numpy.where(ratings.timestamp >= {MIN_MILLISECONDS}, "
             fix += "ratings.timestamp // 1000, ratings.timestamp))"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.datasets.registry import Dataset
-from foretaste.errors import DataError
+from foretaste.errors import DataError, Hint
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.io import read_ratings
@@ -116,9 +116,8 @@ def _declare_scale_if_inside(ratings: Ratings, dataset: Dataset) -> Ratings:
     if not n_outside:
         return ratings.replace(scale=dataset.scale)
     log.warning(
-        '%s: %s ratings lie outside the published scale, so it is not declared   (override: '
-        'where="rating >= %g AND rating <= %g")',
-        dataset.name, f"{n_outside:,}", low, high,
+        '%s: %s ratings lie outside the published scale, so it is not declared   (override: %s)',
+        dataset.name, f"{n_outside:,}", Hint({"where": f"rating >= {low:g} AND rating <= {high:g}"}),
     )  # fmt: skip
     return ratings
 

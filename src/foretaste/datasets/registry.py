@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from foretaste.errors import NotFoundError, did_you_mean
+from foretaste.errors import NotFoundError
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,8 @@ def get_dataset(name: str) -> Dataset:
     registry = load_registry()
     if name not in registry:
         raise NotFoundError(
-            f'there is no data set "{name}"{did_you_mean(name, registry)}',
+            f'there is no data set "{name}"',
+            misspelled=(name, registry),
             hint="one of " + ", ".join(registry),
         )
     return registry[name]

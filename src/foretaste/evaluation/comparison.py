@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -196,9 +195,7 @@ def model_from_name(name: str) -> Model:
     lower_names = {key.lower(): key for key in names}
     key = lower_names.get(name.replace("-", "").replace("_", "").lower())
     if key is None:
-        close_matches = difflib.get_close_matches(name.lower(), lower_names, n=1)
-        suggestion = f'; did you mean "{lower_names[close_matches[0]]}"?' if close_matches else ""
-        raise NotFoundError(f'no model "{name}"{suggestion}', hint="one of " + ", ".join(names))
+        raise NotFoundError(f'no model "{name}"', misspelled=(name, names), hint="one of " + ", ".join(names))
     return MODELS[key]()
 
 

@@ -310,12 +310,15 @@ def _resolve_metrics(metrics: Sequence[str] | None, n: int, policy: Candidates) 
         metric, cutoff = get_ranking_metric(label)
         name = metric.name
         if cutoff not in (None, n):
-            raise InvalidParameterError(f"{label} has another cutoff than n={n}", hint=Hint({"n": cutoff}))
+            raise InvalidParameterError(
+                f"{label} has another cutoff than {{n}}", arguments={"n": n}, hint=Hint({"n": cutoff})
+            )
         if name not in names:
             names.append(name)
         if is_restricted and RANKING_METRICS[name].beyond_accuracy:
             raise InvalidParameterError(
-                f"{name} describes lists out of all items; candidates={policy.policy!r} restricts them",
+                f"{name} describes lists out of all items; {{candidates}} restricts them",
+                arguments={"candidates": policy.policy},
                 hint=Hint({"candidates": "all"}),
             )
     if not names:

@@ -9,7 +9,7 @@ from typing import Any
 from foretaste._utils.formatting import count_decimals, format_count, format_text_table
 from foretaste._utils.html import notebook_html, notebook_table
 from foretaste._utils.plotting import PlotMixin
-from foretaste.errors import NotFoundError, did_you_mean
+from foretaste.errors import NotFoundError
 from foretaste.evaluation.error_breakdown import Breakdown, breakdown_from_plan
 from foretaste.evaluation.plan import EvaluationPlan
 from foretaste.metrics.registry import METRICS
@@ -202,7 +202,8 @@ class Results(PlotMixin):
         name = result_label(self.best_row) if model is None else model.removesuffix("()")
         if name not in evaluated_rows:
             raise NotFoundError(
-                f'no model "{name}" was evaluated{did_you_mean(name, evaluated_rows)}',
+                f'no model "{name}" was evaluated',
+                misspelled=(name, evaluated_rows),
                 hint="one of " + ", ".join(evaluated_rows),
             )
         return self.predictions.breakdown(evaluated_rows[name]["repr"], name)

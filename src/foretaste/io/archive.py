@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 
 from foretaste._utils.formatting import format_count
 from foretaste._utils.memory import available_bytes, check_available, format_bytes
-from foretaste.errors import DataError, ForetasteError, Hint, NotFoundError, did_you_mean
+from foretaste.errors import DataError, ForetasteError, Hint, NotFoundError, closest_word
 
 # A file whose decompressed size exceeds both limits is rejected as a decompression bomb. Rating tables
 # compress 3 to 10 times; deflate reaches 1000 times, but only with one byte repeated.
@@ -147,7 +147,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         candidates = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise NotFoundError(
-            f"there is no file {path}{did_you_mean(path.name, candidates)}", hint=f"ls {path.parent}"
+            f"there is no file {path}", misspelled=(path.name, candidates), hint=f"ls {path.parent}"
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", hint=f"ls -ld {path}") from None
@@ -186,7 +186,9 @@ def unpack(data: bytes | Path, path: Path, member: str | None = None) -> SourceB
     result = SourceBytes(packed, detect_kind(packed), str(path))
     if member is not None and result.kind != "zip":
         raise DataError(
-            f"member={member!r} needs a zip archive, and {path} is not one", hint=Hint({"member": None})
+            f"{{member}} needs a zip archive, and {path} is not one",
+            arguments={"member": member},
+            hint=Hint({"member": None}),
         )
     for depth in range(3):
         if result.kind not in ("gzip", "zip"):
@@ -346,9 +348,11 @@ def _select_member(
             else f"unzip {name}, and read one of the files",
         )
     names = [info.filename for info in files]
-    suggestion = did_you_mean(member, names) or did_you_mean(member, [PurePosixPath(n).name for n in names])
+    if closest_word(member, names) is None:
+        names = [PurePosixPath(name).name for name in names]
     raise NotFoundError(
-        f"{name} contains no file {member!r}{suggestion}",
+        f"{name} contains no file {member!r}",
+        misspelled=(member, names),
         where=_format_members(files),
         hint=Hint({"member": _guess_member(files).filename}),
     )

@@ -7,7 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from foretaste.column_roles import ROLES, column_role, infer_roles, require_roles
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+)
 from foretaste.io.dialect import guess_dialect, is_number, is_time
 from foretaste.io.frame_table import FrameTable
 from foretaste.io.row_errors import RowErrorCollector
@@ -90,10 +94,10 @@ def open_table(
             "%s: %s   (override: %s)",
             name,
             dialect,
-            ", ".join(f"{name}=..." for name in dialect.guessed_options),
+            Hint(dict.fromkeys(dialect.guessed_options, ...)),
         )
     if dialect.has_header and not any(map(str.strip, sample[0])):
-        raise DataError(f"{name}: the header is empty", hint="header=False")
+        raise DataError(f"{name}: the header is empty", hint=Hint({"header": False}))
     table = TextTable(source, name, dialect, sample, error_collector, decimal)
     table.check_first_record()
     return table
@@ -173,14 +177,19 @@ def _map_by_name(
     _reject_numeric_header(table, header, unmatched)
     _assign_by_position(table, positions, requested, unmatched)
     positions = {role: positions[role] for role in requested if role in positions}
+    override = Hint(dict.fromkeys(positions, ...))
     if unmatched:
         require_roles(_role_names(names, positions), names, required)
         log.warning(
             "%s: no usual column name for %s; read by position: %s   (override: %s)",
-            table.name, ", ".join(unmatched), _format_mapping(names, positions), _override_hint(positions),
+            table.name, ", ".join(unmatched), _format_mapping(names, positions), override,
         )  # fmt: skip
     elif any(requested[role] is None for role in positions):
-        log.info("columns: %s   (override: %s)", _format_mapping(names, positions), _override_hint(positions))
+        log.info(
+            "columns: %s   (override: %s)",
+            _format_mapping(names, positions),
+            Hint(dict.fromkeys(positions, ...)),
+        )
     return ColumnMapping(names, positions)
 
 
@@ -191,7 +200,7 @@ def _reject_numeric_header(
     if unmatched and header and all(map(is_number, header)):
         raise DataError(
             f"{table.name}, line 1: this is not a header, but a rating: {', '.join(header[:8])}",
-            hint="header=False",
+            hint=Hint({"header": False}),
         )
 
 
@@ -202,8 +211,10 @@ def _reject_wide(table: TextTable | FrameTable, unmatched: Sequence[str], requir
     raise DataError(
         f"{table.name} has {table.width:,} columns, none of them recognized as the {', '.join(unmatched)}",
         where=_format_start(table.header or next(iter(table.sample), [])),
-        hint=f'layout="wide"{", user=0" if _first_column_is_ids(table) else ""} if rows are users and '
-        "columns are items (if not, name the columns: user=..., item=..., rating=...)",
+        hint=Hint(
+            {"layout": "wide"} | ({"user": 0} if _first_column_is_ids(table) else {}),
+            "if rows are users and columns are items; if not, name the columns of user, item and rating",
+        ),
     )
 
 
@@ -230,7 +241,7 @@ def _map_by_position(
         if isinstance(column, str) and column != role:
             raise DataError(
                 f'{table.name} is read without a header: no column "{column}" (requested as {role})',
-                hint=f"header=True, or a position from 0: {role}={list(requested).index(role)}",
+                hint=Hint({"header": True}, f"(or a position from 0, such as {list(requested).index(role)})"),
             )
         if column is not None and not isinstance(column, str):
             positions[role] = _check_position(column, role, table.width)
@@ -246,10 +257,9 @@ def _map_by_position(
         mapping_text = " ".join(
             f"{role}={_format_ordinal(position + 1)}" for role, position in positions.items()
         )
-        override = ", ".join(f"{role}={position}" for role, position in positions.items())
         log.warning(
-            "%s: no header; columns are read by position: %s   (override: %s, or header=True)",
-            table.name, mapping_text, override,
+            "%s: no header; columns are read by position: %s   (override: %s, or %s)",
+            table.name, mapping_text, Hint(positions), Hint({"header": True}),
         )  # fmt: skip
     return ColumnMapping(names, positions)
 
@@ -317,10 +327,6 @@ def _role_names(names: Sequence[str], positions: Mapping[str, int]) -> dict[str,
 
 def _format_mapping(names: Sequence[str], positions: Mapping[str, int]) -> str:
     return " ".join(f"{role}={names[position]}" for role, position in positions.items())
-
-
-def _override_hint(positions: Iterable[str]) -> str:
-    return ", ".join(f"{role}=..." for role in positions)
 
 
 def _format_ordinal(number: int) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from foretaste.errors import DataError, did_you_mean
+from foretaste.errors import (
+    DataError,
+)
 from foretaste.io.archive import FILE_FORMATS, detect_kind, read_bytes
 
 _HEAD_SIZE = 1 << 12
@@ -129,6 +131,7 @@ def _check_columns(names: Sequence[str], columns: Sequence[str], name: str) -> N
     for column in columns:
         if column not in names:
             raise DataError(
-                f'{name}: no column "{column}"{did_you_mean(column, names)}',
+                f'{name}: no column "{column}"',
+                misspelled=(column, names),
                 where="columns are: " + ", ".join(names),
             )

@@ -10,10 +10,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+)
 
 WHITESPACE = "whitespace"
 _SEPARATORS = ("\t", "::", "|", ";", ", ", ",", WHITESPACE)  # in order of preference
+_SEPARATOR_HINT = Hint({"separator": ","}, r'(or "\t", "::", "|", ";", "whitespace")')
 _SAMPLE_SIZE = 65_536
 _NUMBER_PATTERN = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
 _BARE_COMMA = re.compile(",(?! )")
@@ -107,7 +112,7 @@ def guess_dialect(
             raise DataError(
                 f"{name}: no separator was recognized; at least {min_columns} fields per line are needed",
                 where=f"1 | {first}",
-                hint='separator="," (or "\\t", "::", "|", ";", "whitespace")',
+                hint=_SEPARATOR_HINT,
             )
     sample = records_by_separator[separator]
     width = Counter(map(len, sample)).most_common(1)[0][0] if sample else 0
@@ -116,7 +121,7 @@ def guess_dialect(
             f"{name}: with the separator {separator!r} most lines have {width} field{'s' * (width != 1)}; "
             f"at least {min_columns} are needed",
             where=f"1 | {start.splitlines()[0][:100]}",
-            hint="separator=None detects it",
+            hint=Hint({"separator": None}, "detects it"),
         )
     if header is None:
         corner = sample[0][0].strip()
@@ -128,8 +133,9 @@ def _check_separator(separator: str | None) -> str | None:
     if separator is None or (isinstance(separator, str) and separator and not set(separator) & set('\n\r"')):
         return WHITESPACE if separator == " " else separator
     raise InvalidParameterError(
-        f"separator={separator!r} is not allowed; it must be text without quotes and line ends",
-        hint='separator="," (or "\\t", "::", "|", ";", "whitespace")',
+        "it must be text without quotes and line ends",
+        argument=("separator", separator),
+        hint=_SEPARATOR_HINT,
     )
 
 

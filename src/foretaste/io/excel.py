@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_choice
 from foretaste.column_roles import column_role
 from foretaste.errors import (
     DataError,
+    Hint,
     InvalidParameterError,
     MissingDependencyError,
     NotFoundError,
-    did_you_mean,
 )
 from foretaste.io.archive import CorruptFileError, check_workbook_parts
 from foretaste.io.column_mapping import deduplicate_names
@@ -117,10 +118,7 @@ def read_sheet(
     """
     import polars as pl
 
-    if header is not None and not isinstance(header, bool):
-        raise InvalidParameterError(
-            f"header={header!r} is not allowed; it must be True, False or None (detect)"
-        )
+    check_choice("header", header, (None, True, False))
     workbook, xls_workbook = _open_workbook(data, name)
     sheet_name = _select_sheet(workbook, name, sheet)
     names = workbook.sheet_names
@@ -134,7 +132,7 @@ def read_sheet(
         other_sheets = [candidate for candidate in names if candidate != sheet_name]
         raise DataError(
             f'{name}: sheet "{sheet_name}" is empty',
-            hint=f'sheet="{other_sheets[0]}"' if other_sheets else "another file",
+            hint=Hint({"sheet": other_sheets[0]}) if other_sheets else "another file",
         )
     row_indices = np.flatnonzero(non_blank)
     rows = [rows[row] for row in row_indices]
@@ -230,12 +228,15 @@ def _select_sheet(workbook: Any, name: str, sheet: str | int | None) -> str:
             f"{name} has no sheet at position {sheet}", where=listing, hint=f"0 to {len(names) - 1}"
         )
     if not isinstance(sheet, str):
-        raise InvalidParameterError(f"sheet={sheet!r} is neither a name nor a position", hint="sheet=0")
+        raise InvalidParameterError(
+            "it must be a name or a position from 0", argument=("sheet", sheet), hint=Hint({"sheet": 0})
+        )
     if sheet not in names:
         raise NotFoundError(
-            f'{name} has no sheet "{sheet}"{did_you_mean(sheet, names)}',
+            f'{name} has no sheet "{sheet}"',
+            misspelled=(sheet, names),
             where=listing,
-            hint=f'sheet="{names[0]}"',
+            hint=Hint({"sheet": names[0]}),
         )
     return sheet
 
@@ -283,15 +284,16 @@ def _looks_like_header(first: Sequence[Any], body: Sequence[Sequence[Any]]) -> b
 def _log_guess(
     name: str, sheet: str, names: Sequence[str], *, sheet_is_explicit: bool, header: bool | None
 ) -> None:
-    parts, arguments = [], []
+    parts: list[str] = []
+    arguments: list[str] = []
     if len(names) > 1 and not sheet_is_explicit:
         parts.append(f'sheet "{sheet}" of {", ".join(map(repr, names))}')
-        arguments.append("sheet=...")
+        arguments.append("sheet")
     if header is not None:
         parts.append("with a header" if header else "no header")
-        arguments.append("header=...")
+        arguments.append("header")
     if parts:
-        log.info("%s: %s   (override: %s)", name, ", ".join(parts), ", ".join(arguments))
+        log.info("%s: %s   (override: %s)", name, ", ".join(parts), Hint(dict.fromkeys(arguments, ...)))
 
 
 def _to_series(title: str, cells: Sequence[Any]) -> Any:

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 
 from foretaste.column_roles import as_numpy, check_timestamp_column, default_row_label
-from foretaste.errors import DataError, to_python
+from foretaste.errors import (
+    DataError,
+    Hint,
+    to_python,
+)
 from foretaste.ids import is_text_series
 from foretaste.io import text_parser
 from foretaste.io.row_errors import RowError, RowErrorCollector
@@ -110,7 +114,7 @@ class FrameTable:
         """Return the label of a selected row."""
         return self._row_label(int(self._source_rows(np.array([row]))[0]))
 
-    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: Hint | str) -> RowError:
         """Return the error of some selected rows: text of the first, labels of a few, numbers of all."""
         source_rows = self._source_rows(rows)
         cells = [
@@ -120,7 +124,7 @@ class FrameTable:
         row_labels = tuple(self._row_label(int(row)) for row in source_rows[:_MAX_SHOWN_ROWS])
         return RowError(kind, problem, f"{row_labels[0]}: {row_text}", hint, source_rows, row_labels)
 
-    def make_data_error(self, rows: AnyArray, problem: str, hint: str) -> DataError:
+    def make_data_error(self, rows: AnyArray, problem: str, hint: Hint | str) -> DataError:
         """Return the exception for some invalid rows."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
@@ -128,9 +132,11 @@ class FrameTable:
         """Record the rows without an id."""
         missing = np.flatnonzero(_missing_mask(values))
         if len(missing):
-            hint = f"fill or drop the rows without a {role} id first"
+            hint: Hint | str = f"fill or drop the rows without a {role} id first"
             if not self.in_memory:
-                hint = f'where="{text_parser.quote_name(column)} IS NOT NULL" leaves such rows out'
+                hint = Hint(
+                    {"where": f"{text_parser.quote_name(column)} IS NOT NULL"}, "leaves such rows out"
+                )
             self.error_collector.record(
                 self.make_row_error("missing_id", missing, f"the {role} id is missing", hint), missing
             )
@@ -165,9 +171,11 @@ class FrameTable:
             expected = "a finite number" if isinstance(first, int | float | np.number) else "a number"
             problem = f"{role} is {to_python(first)!r}, not {expected}"
             problem = f"the {role} is missing" if is_missing(first) else problem
-            hint = "drop or fix such rows"
+            hint: Hint | str = "drop or fix such rows"
             if not self.in_memory and is_missing(first):
-                hint = f'where="{text_parser.quote_name(column)} IS NOT NULL" leaves such rows out'
+                hint = Hint(
+                    {"where": f"{text_parser.quote_name(column)} IS NOT NULL"}, "leaves such rows out"
+                )
             self.error_collector.record(self.make_row_error("not_a_number", invalid, problem, hint), invalid)
         return numbers
 
@@ -264,3 +272,7 @@ def to_text_series(column: Any) -> Any:
 def is_missing(value: Any) -> bool:
     """Whether a cell is None, NaN, or pandas' NA or NaT."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
+def _exclude_missing(column: str) -> Hint:
+    return Hint({"where": f"{text_parser.quote_name(column)} IS NOT NULL"}, "leaves such rows out")

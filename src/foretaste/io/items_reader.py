@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 
 from foretaste.column_roles import column_role, infer_roles
-from foretaste.errors import DataError, to_python
+from foretaste.errors import (
+    DataError,
+    Hint,
+    to_python,
+)
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.io.column_mapping import deduplicate_names, normalize_name, resolve_column
@@ -137,7 +141,7 @@ def _choose_columns(
     if name_by_role.get("title") == name_by_role["item"]:
         raise DataError(
             f'the column "{name_by_role["item"]}" cannot be both item and title',
-            hint=f'title="{other_names[0]}"',
+            hint=Hint({"title": other_names[0]}),
         )
     if "title" not in name_by_role:
         known_titles = [name for name in other_names if normalize_name(name) in _TITLE_NAMES]
@@ -151,8 +155,8 @@ def _choose_columns(
             (logging.INFO, "columns:") if has_header else (logging.WARNING, f"{source}: no header; columns:")
         )
         log.log(
-            level, "%s item=%s title=%s   (override: item=..., title=...)",
-            prefix, name_by_role["item"], name_by_role["title"],
+            level, "%s item=%s title=%s   (override: %s)",
+            prefix, name_by_role["item"], name_by_role["title"], Hint({"item": ..., "title": ...}),
         )  # fmt: skip
     return name_by_role["item"], name_by_role["title"]
 

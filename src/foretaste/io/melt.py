@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 
 from foretaste.column_roles import filter_rows
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+)
 from foretaste.io.frame_table import FrameTable, column_values, to_series
 from foretaste.io.read_options import ReadOptions, encode_ratings, record_out_of_scale
 from foretaste.io.row_errors import RowError
@@ -45,7 +49,7 @@ class WideCells:
         title = f'"{header[column]}"' if header and header[column] else f"{column + 1}"
         return f"{self._table.row_label(line)}, column {title}"
 
-    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: Hint | str) -> RowError:
         """Return the error of some ratings."""
         cell_numbers = self._row[rows] * self._table.width + self._column[rows]
         row_labels = tuple(self.row_label(int(row)) for row in rows[:_MAX_SHOWN])
@@ -69,8 +73,10 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     for role, column in options.columns.items():
         if column is not None and role != "user":
             raise InvalidParameterError(
-                f'{role}={column!r} is not allowed with layout="wide": the columns are the items',
-                hint='layout="long"',
+                "the columns are the items if {layout}",
+                argument=(role, column),
+                arguments={"layout": "wide"},
+                hint=Hint({"layout": "long"}),
             )
     melted = melt(
         _to_frame(table),
@@ -102,11 +108,12 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     if not valid.any():
         if options.where is not None:
             raise DataError(
-                f"{table.name}: no rating satisfies where={options.where!r}",
-                hint="where=None reads all rows; or use a wider condition",
+                f"{table.name}: no rating satisfies the condition {options.where!r}",
+                hint=Hint({"where": None}, "reads all rows; or use a wider condition"),
             )
         raise DataError(
-            f"{table.name} has no ratings", hint='missing=... sets the values that mean "no rating"'
+            f"{table.name} has no ratings",
+            hint=Hint({"missing": ...}, 'sets the values that mean "no rating"'),
         )
     if not valid.all():
         import polars as pl
@@ -139,9 +146,9 @@ def _record_invalid_cells(table: SourceTable, melted: MeltedRatings) -> None:
         return
     first = melted.bad_text[0]
     distinct = melted.bad_text.unique(maintain_order=True).head(5).to_list()
-    hint = 'on_error="skip" leaves such cells out'
+    hint = Hint({"on_error": "skip"}, "leaves such cells out")
     if len(distinct) == 1:
-        hint = f'missing="{first}" if that means no rating; on_error="skip" leaves such cells out'
+        hint = Hint({"missing": first}, f"if that means no rating; else {hint}")
     invalid_cells = WideCells(table, melted.bad_row, melted.bad_column)
     rows = np.arange(len(melted.bad_row))
     table.error_collector.record(

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import DataError
+from foretaste.errors import (
+    DataError,
+    Hint,
+)
 from foretaste.ids import IdIndex, factorize_text
 from foretaste.io.column_mapping import ColumnMapping, map_columns
 from foretaste.io.frame_table import FrameTable
@@ -150,17 +153,16 @@ def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs
             "user": _guess_id_column(pairs.frame, users, pairs.item_column),
             "item": _guess_id_column(pairs.frame, items, pairs.user_column),
         }
-        suggestion = ", ".join(
-            f'{role}="{column}"' for role, column in likely_columns.items() if column is not None
-        )
+        known_columns = {role: column for role, column in likely_columns.items() if column is not None}
+        used_columns = {"user": pairs.user_column, "item": pairs.item_column}
         raise DataError(
             f"{pairs.name}: no user and no item is known to the model",
             where=f"the first is user {pairs.frame[pairs.user_column][0]!r}, "
             f"item {pairs.frame[pairs.item_column][0]!r}; "
             f"known users are e.g. {_format_examples(users)}, known items e.g. {_format_examples(items)}",
-            hint=f"{suggestion} holds ids that the model knows"
-            if suggestion
-            else f'are the columns right? user="{pairs.user_column}", item="{pairs.item_column}" were used',
+            hint=Hint(known_columns, "holds ids that the model knows")
+            if known_columns
+            else Hint(used_columns, "were used", lead="other columns"),
         )
     return Pairs(user, item, pairs.timestamps)
 

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from foretaste._utils.checks import check_choice
 from foretaste.column_roles import ROLES, check_scale, filter_rows, referenced_columns
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.errors import (
+    DataError,
+    Hint,
+)
 from foretaste.ids import EncodedIds
 from foretaste.io.column_mapping import ColumnMapping, map_columns
 from foretaste.io.frame_table import FrameTable, to_series
@@ -135,11 +139,7 @@ def read_ratings(
     InvalidParameterError
         If an argument is invalid.
     """
-    if on_error not in ("raise", "skip"):
-        raise InvalidParameterError(
-            f"on_error={on_error!r} is not allowed{did_you_mean(on_error, ['raise', 'skip'])}",
-            hint='on_error="skip" leaves invalid rows out; "raise" raises at the first one',
-        )
+    check_choice("on_error", on_error, ("raise", "skip"))
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     columns |= {} if weight is None else {"weight": weight}
     source_options = SourceOptions(separator, header, encoding, decimal, member, sheet, table, query)
@@ -224,10 +224,10 @@ def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
 def _no_ratings_error(table: SourceTable, options: ReadOptions) -> DataError:
     if options.where is not None:
         return DataError(
-            f"{table.name}: no row satisfies where={options.where!r}",
-            hint="where=None reads all rows; or use a wider condition",
+            f"{table.name}: no row satisfies the condition {options.where!r}",
+            hint=Hint({"where": None}, "reads all rows; or use a wider condition"),
         )
-    hint = None if isinstance(table, FrameTable) else "header=False if its first line is a rating"
+    hint = None if isinstance(table, FrameTable) else Hint({"header": False}, "if its first line is a rating")
     return DataError(f"{table.name} has a header but no ratings", hint=hint)
 
 

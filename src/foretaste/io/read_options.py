@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean, to_python
+from foretaste._utils.checks import check_choice
+from foretaste.column_roles import scale_hint
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+    to_python,
+)
 from foretaste.ids import EncodedIds
 from foretaste.io.column_mapping import RequestedColumns
 from foretaste.io.row_errors import RowErrorCollector, RowSource
 from foretaste.io.table_source import SourceOptions
 from foretaste.io.wide import MissingValues
-from foretaste.ratings import Ratings
+from foretaste.ratings import DUPLICATES_HINT, Ratings
 from foretaste.typing import Float32Array
 
 
@@ -32,16 +39,13 @@ class ReadOptions:
     source_options: SourceOptions = field(default_factory=SourceOptions)
 
     def __post_init__(self) -> None:
-        if self.layout not in ("long", "wide"):
-            raise InvalidParameterError(
-                f"layout={self.layout!r} is not allowed{did_you_mean(self.layout, ['long', 'wide'])}",
-                hint='layout="long" (one row per rating) or "wide" (one row per user, one column per item)',
-            )
+        check_choice("layout", self.layout, ("long", "wide"))
         for name in ("missing", "first_column_is_count"):
             if self.layout == "long" and getattr(self, name) is not None:
                 raise InvalidParameterError(
-                    f'{name}={getattr(self, name)!r} is for layout="wide" only',
-                    hint='layout="wide" if rows are users and columns are items; else where="rating <> 99"',
+                    f"{{{name}}} is for {{layout}} only",
+                    arguments={name: getattr(self, name), "layout": "wide"},
+                    hint=Hint({"layout": "wide"}, "if rows are users and columns are items"),
                 )
 
 
@@ -74,7 +78,9 @@ def encode_ratings(
             row_label=table.row_label,
         )
     except DataError as error:
-        raise DataError(f"{table.name}: {error.message}", where=error.where, hint=error.hint) from None
+        raise DataError(
+            f"{table.name}: {error.message}", where=error.where, hint=error.fix or error.hint
+        ) from None
     if use_first and len(ratings) < len(parsed_columns["rating"]):
         _record_duplicates(table, users, items, parsed_columns["rating"])
     return ratings
@@ -89,7 +95,7 @@ def _record_duplicates(table: RowSource, users: Any, items: Any, values: Float32
     rows = np.flatnonzero(~pairs.is_first_distinct().to_numpy())
     user, item = (to_python(_id_of_row(ids, int(rows[0]))) for ids in (users, items))
     problem = f"user {user!r} already rated item {item!r}"
-    row_error = table.make_row_error("duplicate", rows, problem, 'duplicates="last" (or "first", "mean")')
+    row_error = table.make_row_error("duplicate", rows, problem, DUPLICATES_HINT)
     differs = frame.select(pl.col("rating") != pl.col("rating").first().over("user", "item")).to_series()
     table.error_collector.record(dataclasses.replace(row_error, n_conflicting=int(differs.sum())), rows)
 
@@ -107,5 +113,5 @@ def record_out_of_scale(table: RowSource, values: Float32Array, scale: tuple[flo
     if len(rows):
         problem = f"the rating {values[rows[0]]:g} is outside the declared scale {low:g} to {high:g}"
         finite = values[np.isfinite(values)]
-        hint = f"scale=({finite.min():g}, {finite.max():g}), or fix these rows"
+        hint = scale_hint(finite)
         table.error_collector.record(table.make_row_error("outside_scale", rows, problem, hint), rows)

@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from foretaste.errors import DataError
+from foretaste.errors import (
+    DataError,
+    Hint,
+)
 from foretaste.typing import AnyArray, BoolArray, Int64Array
 
 ROW_ERROR_KINDS = {
@@ -33,8 +36,8 @@ class RowError:
         What is wrong with the first row: ``rating is "N/A", not a number``.
     where : str
         The first row as it is in the source.
-    hint : str
-        How to fix it, as arguments of ``read_ratings``.
+    hint : Hint or str
+        How to fix it: arguments of ``read_ratings``, or words.
     rows : int64 array, shape (n,)
         Row numbers, from 0, in source order.
     row_labels : tuple of str
@@ -46,7 +49,7 @@ class RowError:
     kind: str
     problem: str
     where: str
-    hint: str
+    hint: Hint | str
     rows: Int64Array
     row_labels: tuple[str, ...]
     n_conflicting: int = 0
@@ -71,7 +74,7 @@ class RowSource(Protocol):
     name: str
     error_collector: RowErrorCollector
 
-    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: Hint | str) -> RowError:
         """Return the error of some selected rows."""
 
     def row_label(self, row: int) -> str:

@@ -17,10 +17,10 @@ from typing import Any
 
 from foretaste.errors import (
     DataError,
+    Hint,
     InvalidParameterError,
     MissingDependencyError,
     NotFoundError,
-    did_you_mean,
 )
 from foretaste.io.sql_types import BATCH_SIZE, collect_frame, iter_batches
 
@@ -120,7 +120,7 @@ def _check_query(query: str) -> str:
         word = text.split(maxsplit=1)[0] if text else "nothing"
         raise InvalidParameterError(
             f"the query starts with {word[:20]}; only a SELECT is sent to the database",
-            hint='query="SELECT user, item, rating FROM ratings"',
+            hint=Hint({"query": "SELECT user, item, rating FROM ratings"}),
         )
     return query.strip().rstrip(";").rstrip()
 
@@ -130,19 +130,20 @@ def _select_table(names: Sequence[str], source: str, table: str | None) -> str:
     listing = "tables are: " + ", ".join(names[:_MAX_LISTED]) + (", ..." if len(names) > _MAX_LISTED else "")
     if table is None:
         if len(names) == 1:
-            log.info("%s: table=%s   (override: table=..., query=...)", source, names[0])
+            log.info("%s: table=%s   (override: %s)", source, names[0], Hint({"table": ..., "query": ...}))
             return names[0]
         if not names:
             raise DataError(f"{source} has no tables", hint="another database")
         likely = next((name for name in names if "rating" in name.lower()), names[0])
         raise DataError(
-            f"{source} has {len(names)} tables; choose one", where=listing, hint=f'table="{likely}"'
+            f"{source} has {len(names)} tables; choose one", where=listing, hint=Hint({"table": likely})
         )
     if table not in names:
         raise NotFoundError(
-            f"{source} has no table {table!r}{did_you_mean(table, names)}",
+            f"{source} has no table {table!r}",
+            misspelled=(table, names),
             where=listing if names else None,
-            hint=f'table="{names[0]}"' if names else "another database",
+            hint=Hint({"table": names[0]}) if names else "another database",
         )
     return table
 
@@ -173,7 +174,7 @@ def _connect_sqlite(
         if not path.is_file():
             candidates = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
             raise NotFoundError(
-                f"there is no database {path}{did_you_mean(path.name, candidates)}", hint=f"ls {path.parent}"
+                f"there is no database {path}", misspelled=(path.name, candidates), hint=f"ls {path.parent}"
             )
         connection, name = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True), path.name
     try:
@@ -253,7 +254,8 @@ def _read_url(url: str, table: str | None, query: str | None) -> QueryResult:
         dialect = url.partition(":")[0]
         known = ["sqlite", "postgresql", "postgresql+psycopg", "mysql", "mysql+pymysql", "mssql", "oracle"]
         raise InvalidParameterError(
-            f"SQLAlchemy has no dialect {dialect!r}{did_you_mean(dialect, known)}",
+            f"SQLAlchemy has no dialect {dialect!r}",
+            misspelled=(dialect, known),
             hint="postgresql+psycopg://user@server/database",
         ) from None
     except (sqlalchemy.exc.ArgumentError, ValueError):

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from foretaste._utils.memory import check_available
-from foretaste.errors import DataError
+from foretaste.errors import (
+    DataError,
+    Hint,
+)
 
 BATCH_SIZE = 50_000  # rows; large enough that the overhead per batch is negligible
 
@@ -109,7 +112,7 @@ class ColumnBuilder:
             return DataError(
                 f'{self._source}: column "{name}" holds {kind}; only numbers, text and times can be read',
                 where=examples[list(first_values).index("")],
-                hint='leave it out: query="SELECT ..." of the other columns',
+                hint=Hint({"query": ...}, "of the other columns, without it"),
             )
         return DataError(
             f'{self._source}: column "{name}" mixes {" and ".join(first_values)}',
@@ -117,7 +120,7 @@ class ColumnBuilder:
             hint=self._cast_hint(index),
         )
 
-    def _cast_hint(self, index: int) -> str:
+    def _cast_hint(self, index: int) -> Hint | str:
         """Return the query that casts a column to text."""
         cast = (
             f"CAST({_quote_if_needed(self._names[index])} AS TEXT) AS {_quote_if_needed(self._names[index])}"
@@ -128,7 +131,7 @@ class ColumnBuilder:
         names = [
             cast if position == index else _quote_if_needed(name) for position, name in enumerate(self._names)
         ]
-        return f'query="SELECT {", ".join(names)} FROM {table}"'  # noqa: S608 - a hint for the user
+        return Hint({"query": f"SELECT {', '.join(names)} FROM {table}"})  # noqa: S608 - a hint for the user
 
     def to_frame(self) -> Any:
         """Return all rows as a polars frame of Int64, Float64, String, Datetime and Boolean columns."""

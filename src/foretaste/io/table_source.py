@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foretaste._utils.checks import check_choice
 from foretaste.column_roles import frame_columns, is_frame
-from foretaste.errors import DataError, InvalidParameterError
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+)
 from foretaste.io.archive import FILE_FORMATS, SourceBytes, detect_kind
 from foretaste.io.column_mapping import open_table
 from foretaste.io.columnar import LazyColumns
@@ -64,12 +69,8 @@ class SourceOptions:
     query: str | None = None
 
     def __post_init__(self) -> None:
-        if self.decimal not in (".", ","):
-            raise InvalidParameterError(f"decimal={self.decimal!r} is not allowed", hint='decimal="." or ","')
-        if self.header is not None and not isinstance(self.header, bool):
-            raise InvalidParameterError(
-                f"header={self.header!r} is not allowed; it must be True, False or None (detect)"
-            )
+        check_choice("decimal", self.decimal, (".", ","))
+        check_choice("header", self.header, (None, True, False))
 
 
 def open_source(
@@ -171,7 +172,9 @@ def _check_options(options: SourceOptions, name: str, allowed: tuple[str, ...]) 
         value = getattr(options, option)
         if value is not None and option not in allowed:
             raise InvalidParameterError(
-                f"{option}={value!r} is for {target}, and {name} is not one", hint=f"{option}=None"
+                f"{{{option}}} is for {target}, and {name} is not one",
+                arguments={option: value},
+                hint=Hint({option: None}),
             )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from foretaste.column_roles import column_role
+from foretaste.errors import Hint
 from foretaste.ids import EncodedIds, is_plain_integer, is_text_series
 from foretaste.io.dialect import is_number
 from foretaste.io.row_errors import RowSource, TextRowSource
@@ -22,7 +23,7 @@ _TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d
 _MILLISECONDS = 100_000_000_000  # as seconds this is the year 5138; as milliseconds, 1973
 
 
-def check_ids(table: RowSource, cells: Any, role: str, column: str, hint: str | None = None) -> None:
+def check_ids(table: RowSource, cells: Any, role: str, column: str, hint: Hint | str | None = None) -> None:
     """Record the rows without an id.
 
     Parameters
@@ -31,14 +32,14 @@ def check_ids(table: RowSource, cells: Any, role: str, column: str, hint: str | 
     cells : polars Series of text, or EncodedIds
     role, column : str
         Role and name of the column.
-    hint : str, optional
+    hint : Hint or str, optional
         How to fix a missing id, where no condition can exclude its row.
     """
     if isinstance(cells, EncodedIds):
         return
     empty = np.flatnonzero(((cells == "") | cells.is_null()).to_numpy())
     if len(empty):
-        hint = hint or f'where="{quote_name(column)} IS NOT NULL" leaves such lines out'
+        hint = hint or Hint({"where": f"{quote_name(column)} IS NOT NULL"}, "leaves such lines out")
         table.error_collector.record(
             table.make_row_error("missing_id", empty, f"the {role} id is missing", hint), empty
         )
@@ -124,12 +125,12 @@ def parse_numbers(table: TextRowSource, cells: Any, index: int, role: str, colum
     first = texts[0]
     hint = _exclude_hint(texts, quote_name(column))
     if table.header is None and invalid[0] == 0 and _looks_like_header(table.sample[0], index, first, role):
-        hint = "header=True"
+        hint = Hint({"header": True})
     if first is None or first == "":
         problem = f"the {role} is missing"
     elif _DECIMAL_COMMA.fullmatch(first) and table.decimal == ".":
         problem = f'{role} is "{first}", with a decimal comma; expected a decimal point'
-        hint = 'decimal=","'
+        hint = Hint({"decimal": ","})
     else:
         reason = "not a finite number" if numbers[int(invalid[0])] is not None else "not a number"
         problem = f'{role} is "{first}", {reason}'
@@ -144,14 +145,14 @@ def _looks_like_header(record: Sequence[str], index: int, cell: str | None, role
     return column_role(cell) == role or not any(map(is_number, record))
 
 
-def _exclude_hint(texts: Any, column: str) -> str:
+def _exclude_hint(texts: Any, column: str) -> Hint:
     """Return the ``where`` that excludes invalid cells; a comparison excludes missing ones, too."""
     values = [text for text in texts.unique(maintain_order=True).head(7).to_list() if text]
     if len(values) > 5:
-        return 'on_error="skip" leaves such lines out'
+        return Hint({"on_error": "skip"}, "leaves such lines out")
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     condition = f"NOT IN ({quoted})" if len(values) > 1 else f"<> {quoted}" if values else "IS NOT NULL"
-    return f'where="{column} {condition}" leaves such lines out'
+    return Hint({"where": f"{column} {condition}"}, "leaves such lines out")
 
 
 def quote_name(column: str) -> str:
@@ -169,7 +170,7 @@ def parse_timestamps(table: RowSource, cells: Any, column: str) -> Int64Array:
         problem = (
             f'{column} is "{cells[int(invalid[0])] or ""}", neither integer seconds since 1970 nor a date'
         )
-        hint = 'on_error="skip" leaves such lines out; or convert the column to one of them'
+        hint = Hint({"on_error": "skip"}, "leaves such lines out; or convert the column to one of them")
         table.error_collector.record(
             table.make_row_error("bad_time", invalid, f"{problem} like 2026-11-24", hint), invalid
         )

@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+)
 from foretaste.io.archive import SourceBytes, unpack
 
+_UTF8_HINT = Hint({"encoding": "utf-8"})
 _NON_FILE_CODECS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 _START_SIZE = 1 << 18  # bytes of a large file that suffice to detect its dialect
 _BATCH_SIZE = 1 << 24
@@ -184,7 +189,7 @@ def normalize_text(data: bytes, path: str, encoding: str) -> bytes:
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8") and data.startswith(
         (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     ):
-        raise DataError(f"{path} is UTF-16 text, not UTF-8", hint='encoding="utf-16"')
+        raise DataError(f"{path} is UTF-16 text, not UTF-8", hint=Hint({"encoding": "utf-16"}))
     data = _to_utf8(data, encoding, path)
     if b"\0" in data:
         raise DataError(f"{path} is not a text file: it contains zero bytes", hint=f"file {path}")
@@ -207,13 +212,14 @@ def _to_utf8(data: bytes, encoding: str, path: str) -> bytes:
     except (LookupError, TypeError, ValueError):
         known = ["utf-8", "utf-16", "latin-1", "cp1252", "cp1250", "cp1251", "shift_jis", "gb18030"]
         raise InvalidParameterError(
-            f"unknown encoding {encoding!r}{did_you_mean(encoding, known)}",
-            hint='encoding="utf-8" or "latin-1"',
+            f"unknown encoding {encoding!r}",
+            misspelled=(encoding, known),
+            hint=Hint({"encoding": "utf-8"}, '(or "latin-1")'),
         ) from None
     if (
         name.startswith(("utf-16", "utf-32")) and b"\0" not in data[:1000]
     ):  # every digit has one in these encodings
-        raise DataError(f"{path} is not {encoding} text: it contains no zero bytes", hint='encoding="utf-8"')
+        raise DataError(f"{path} is not {encoding} text: it contains no zero bytes", hint=_UTF8_HINT)
     if name not in ("utf-8", "utf-8-sig", "ascii"):
         return _encode(_decode(data, encoding, path).lstrip("\ufeff"), encoding, path)
     if not data.isascii():  # most files are, and need no decoding
@@ -229,7 +235,7 @@ def _decode(data: bytes, encoding: str, path: str) -> str:
         suggestion = "utf-8" if _is_utf8(data) else "latin-1"
         raise DataError(
             f"{path}, line {line:,}: byte {data[error.start]:#04x} is not {encoding} text",
-            hint=f'encoding="{suggestion}"',
+            hint=Hint({"encoding": suggestion}),
         ) from None
 
 
@@ -240,5 +246,6 @@ def _encode(text: str, encoding: str, path: str) -> bytes:
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
         raise DataError(
-            f"{path}, line {line:,}: lone surrogate; this is not {encoding} text", hint='encoding="utf-8"'
+            f"{path}, line {line:,}: lone surrogate; this is not {encoding} text",
+            hint=Hint({"encoding": "utf-8"}),
         ) from None

@@ -13,7 +13,10 @@ import numpy as np
 
 from foretaste._native import PlainLines
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import DataError
+from foretaste.errors import (
+    DataError,
+    Hint,
+)
 from foretaste.ids import EncodedIds, IdIndex, as_id_array
 from foretaste.io import text_parser
 from foretaste.io.delimited_bytes import (
@@ -221,7 +224,11 @@ class TextTable:
         first, end, record = next(self._iter_records(self._single_byte_data or self._source.start))
         if len(record) != self.width:
             error = self._ragged_error(first, end, len(record))
-            error.hint = f"fix or remove that line; or separator=... if it is not {self.dialect.separator!r}"
+            error.hint = Hint(
+                {"separator": ...},
+                f"if it is not {self.dialect.separator!r}",
+                lead="fix or remove that line; or",
+            )
             raise error
 
     def _read_csv_module(self) -> Any:
@@ -262,7 +269,7 @@ class TextTable:
                 "ragged",
                 _field_count_message(n_fields, self.width),
                 error.where or "",
-                error.hint or "",
+                error.fix or error.hint or "",
                 np.array([row for row, *_ in ragged], np.int64),
                 tuple(f"line {first + 1:,}" for _, first, _, _ in ragged[:_MAX_SHOWN_LINES]),
             )
@@ -270,7 +277,9 @@ class TextTable:
 
     def _ragged_error(self, first: int, end: int, n_fields: int) -> DataError:
         separator = self.dialect.separator
-        hint = f'on_error="skip" leaves such lines out; or separator=... if it is not {separator!r}'
+        hint: Hint | str = Hint(
+            {"on_error": "skip"}, f"leaves such lines out; or name the separator if it is not {separator!r}"
+        )
         if end - first > 1 and '"' in self._lines_text(first, end):
             hint = "a quote on that line is probably never closed; fix that line"
         return DataError(
@@ -347,18 +356,18 @@ class TextTable:
         first, _ = self._line_numbers(self._source_rows(np.array([row])).tolist())[0]
         return f"line {first + 1:,}"
 
-    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: str) -> RowError:
+    def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: Hint | str) -> RowError:
         """Return the error of some selected rows: text of the first, labels of a few, numbers of all."""
         source_rows = self._source_rows(rows)
         lines = self._line_numbers(source_rows[:_MAX_SHOWN_LINES].tolist())
         row_labels = tuple(f"line {first + 1:,}" for first, _ in lines)
         return RowError(kind, problem, self._excerpt(*lines[0]), hint, source_rows, row_labels)
 
-    def make_data_error(self, rows: AnyArray, problem: str, hint: str) -> DataError:
+    def make_data_error(self, rows: AnyArray, problem: str, hint: Hint | str) -> DataError:
         """Return the exception for some invalid rows."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
-    def check_ids(self, cells: Any, role: str, column: str, hint: str | None = None) -> None:
+    def check_ids(self, cells: Any, role: str, column: str, hint: Hint | str | None = None) -> None:
         """Record the rows without an id."""
         text_parser.check_ids(self, cells, role, column, hint)
 

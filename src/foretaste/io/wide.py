@@ -13,7 +13,11 @@ import numpy as np
 from foretaste._utils.formatting import format_count
 from foretaste._utils.memory import check_available
 from foretaste.column_roles import column_role, default_row_label
-from foretaste.errors import DataError, InvalidParameterError, did_you_mean
+from foretaste.errors import (
+    DataError,
+    Hint,
+    InvalidParameterError,
+)
 from foretaste.io.text_parser import parse_integers
 from foretaste.typing import BoolArray, Float32Array, Int64Array
 
@@ -138,7 +142,9 @@ def _parse_missing(missing: MissingValues) -> tuple[list[float], list[str]]:
         if isinstance(marker, bool) or not isinstance(marker, str | int | float | np.number)
     ]
     if invalid:
-        raise InvalidParameterError(f"missing={invalid[0]!r} is neither a number nor text", hint="missing=99")
+        raise InvalidParameterError(
+            "it must be a number or text", argument=("missing", invalid[0]), hint=Hint({"missing": 99})
+        )
     texts = [marker.strip() for marker in markers if isinstance(marker, str)]
     numbers = [float(marker) for marker in markers if not isinstance(marker, str)]
     for text in texts:  # on the command line, numbers are text, too
@@ -159,7 +165,7 @@ def _find_user_column(
         if not known and frame.width > 1 and names[0] in ("", "column_1") and all(names[1:]):
             known = [0]
         if known:
-            log.info('user ids: column "%s"   (override: user=...)', frame.columns[known[0]])
+            log.info('user ids: column "%s"   (override: %s)', frame.columns[known[0]], Hint({"user": ...}))
         return known[0] if known else None
     if isinstance(user, int) and not isinstance(user, bool):
         if not 0 <= user < frame.width:
@@ -168,14 +174,17 @@ def _find_user_column(
             )
         return user
     if not isinstance(user, str):
-        raise InvalidParameterError(f"user={user!r} is neither a column name nor a position", hint="user=0")
+        raise InvalidParameterError(
+            "it must be a column name or a position from 0", argument=("user", user), hint=Hint({"user": 0})
+        )
     if not header or user not in names:
         raise DataError(
-            f'no column "{user}" (requested as user){did_you_mean(user, names if header else [])}',
+            f'no column "{user}" (requested as user)',
+            misspelled=(user, names if header else []),
             where="columns are: " + ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
             if header
             else "the table is read without a header",
-            hint="a position from 0: user=0",
+            hint=Hint({"user": 0}, lead="a position from 0"),
         )
     return names.index(user)
 
@@ -239,8 +248,8 @@ def _guess_marker(values: Float32Array, name: str, *, log_guess: bool) -> float 
             continue
         if log_guess:
             log.info(
-                "%s: missing=%g in %s of %s cells, the others are %g to %g   (override: missing=...)",
-                name, marker, f"{count:,}", f"{values.size:,}", low, high,
+                "%s: missing=%g in %s of %s cells, the others are %g to %g   (override: %s)",
+                name, marker, f"{count:,}", f"{values.size:,}", low, high, Hint({"missing": ...}),
             )  # fmt: skip
         return marker
     return None
@@ -271,9 +280,9 @@ def _is_count_column(
         return False  # equal ratings in a table without gaps look the same
     if fraction == 1:
         log.info(
-            "%s: the first column counts the ratings of its row; dropped   "
-            "(override: first_column_is_count=False)",
+            "%s: the first column counts the ratings of its row; dropped   (override: %s)",
             name,
+            Hint({"first_column_is_count": False}),
         )
         return True
     if fraction >= _MIN_COUNT_SHARE:
@@ -283,7 +292,7 @@ def _is_count_column(
             f"{format_count(len(first) - int(matches.sum()), 'row')} of {len(first):,}",
             where=f"{row_label(row)}: it holds {first[row]:g}, and "
             f"{format_count(int(n_ratings[row]), 'rating')} follow",
-            hint="first_column_is_count=True drops it, first_column_is_count=False reads it as ratings",
+            hint=Hint({"first_column_is_count": True}, "drops it; False reads it as ratings"),
         )
     return False
 
@@ -303,7 +312,7 @@ def _check_user_column(
         title = f'"{names[positions[0]]}"' if names[positions[0]] else "at the left"
         raise DataError(
             f"{name}: the column {title} holds no number, and no column was recognized for the user",
-            hint=f"if these are the user ids: user={positions[0]}",
+            hint=Hint({"user": positions[0]}, lead="if these are the user ids"),
         )
 
 
@@ -318,7 +327,7 @@ def _item_ids(names: Sequence[str], positions: Sequence[int], header: bool, name
         raise DataError(
             f"{name}: the column at position {positions[titles.index('')]} (from 0) has no name, "
             "and the names are the item ids",
-            hint="name or remove it, or header=False",
+            hint=Hint({"header": False}, "(or name that column, or remove it)"),
         )
     duplicates = [title for title, count in Counter(titles).items() if count > 1]
     if duplicates:
@@ -359,7 +368,7 @@ def _user_ids(frame: Any, index: int | None) -> Any:
     raise DataError(
         f'column "{frame.columns[index]}" (taken for the user ids) is of type {cells.dtype}; '
         "ids must be integers or strings",
-        hint="user=... names another column",
+        hint=Hint({"user": ...}, "names another column"),
     )
 
 

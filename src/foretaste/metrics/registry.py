@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from foretaste.errors import InvalidParameterError, did_you_mean
+from foretaste.errors import InvalidParameterError
 from foretaste.metrics.rating import fcp, mae, nmae, r2, rmse, rmse_per_user
 
 
@@ -112,5 +112,7 @@ def _normalize(name: object) -> str:
 
 def _unknown_metric(noun: str, name: object, key: str, known: Iterable[str]) -> InvalidParameterError:
     return InvalidParameterError(
-        f'no {noun} "{name}"{did_you_mean(key, known)}', hint="one of " + ", ".join(known)
+        f'no {noun} "{name}"',
+        misspelled=(name, known),
+        hint="one of " + ", ".join(known),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from foretaste.errors import InvalidParameterError, ModelFileError, did_you_mean, to_python
+from foretaste.errors import InvalidParameterError, ModelFileError, to_python
 from foretaste.models.base import Model
 from foretaste.models.registry import MODELS
 from foretaste.params import to_source
@@ -59,7 +59,7 @@ def from_spec(spec: Any, depth: int = 0, code: Mapping[str, Any] = MappingProxyT
     if name not in MODELS:
         name = name[:100]
         raise ModelFileError(
-            f'there is no model "{name}"{did_you_mean(name, MODELS.names())}', hint=_UPGRADE_HINT
+            f'there is no model "{name}"', misspelled=(name, MODELS.names()), hint=_UPGRADE_HINT
         )
     specs = MODELS[name].param_specs()
     unknown = sorted(set(params) - set(specs))
@@ -113,7 +113,8 @@ def clone_unfitted(owner: str, model: str | Model) -> Model:
     if model not in MODELS:
         known = MODELS.names()
         raise InvalidParameterError(
-            f'{owner}: there is no model "{model[:100]}"{did_you_mean(model, known)}',
+            f'{owner}: there is no model "{model[:100]}"',
+            misspelled=(model, known),
             hint="one of " + ", ".join(known),
         )
     return MODELS[model]()
@@ -183,7 +184,8 @@ def set_nested_params(owner: str, models: ModelList, params: dict[str, Any]) -> 
         outer, _, inner = name.partition("__")
         if outer not in known:
             raise InvalidParameterError(
-                f'no model of this {owner} is called "{outer}"{did_you_mean(outer, known)}',
+                f'no model of this {owner} is called "{outer}"',
+                misspelled=(outer, known),
                 hint=f"one of {', '.join(known)}, then __ and the parameter",
             )
         index = known.index(outer)

@@ -96,7 +96,7 @@ def question_gains(model: Model, answers: Any = None, candidates: Any = None) ->
         query_items = np.setdiff1d(query_items, answered.item).astype(np.int32)
     if len(query_items) == 0:
         raise NotFoundError(
-            "every candidate has been answered", hint=Hint({"candidates": None}, "all known items")
+            "every candidate has been answered", hint=Hint({"candidates": None}, "for all known items")
         )
     eval_items = np.arange(0, len(model.items_), -(-len(model.items_) // _MAX_EVAL_ITEMS), dtype=np.int32)
     linear = _linear_form_with_prior(model)

@@ -10,7 +10,7 @@ import numpy as np
 
 from foretaste._utils.formatting import count_decimals, format_count, format_text_table
 from foretaste._utils.html import notebook_html, notebook_table
-from foretaste.errors import NotFoundError, did_you_mean, to_python
+from foretaste.errors import NotFoundError, to_python
 from foretaste.typing import Float32Array, IdArray, IndexArray, Int8Array, Int64Array
 
 FALLBACK_LABELS = (None, "user unknown")  # by code
@@ -64,10 +64,10 @@ class Recommendations:
         """
         matches = np.flatnonzero(self.users == user_id)
         if len(matches) == 0:
-            suggestion = did_you_mean(user_id, self.users[:100_000].tolist())
             n_requested = format_count(len(self.users), "user")
             raise NotFoundError(
-                f"user {to_python(user_id)!r} is not among the {n_requested} requested{suggestion}"
+                f"user {to_python(user_id)!r} is not among the {n_requested} requested",
+                misspelled=(user_id, self.users[:100_000].tolist()),
             )
         return self._select_user(int(matches[0]))
 

@@ -217,7 +217,7 @@ def _entity_factors(model: Model, metric: str, entity: str) -> Float32Array:
     if metric != "cosine":
         raise NotSupportedError(
             f"{name} compares {entity}s by the cosine of their factors only, not by {metric}",
-            hint=Hint({"metric": "cosine"}, f"or similar_{entity}s(ratings, ..., metric={metric!r})"),
+            hint=Hint({"metric": "cosine"}, f"or similar_{entity}s of ratings, by any metric"),
         )
     return linear.user_factors if entity == "user" else linear.item_factors
 

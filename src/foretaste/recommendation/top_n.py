@@ -12,7 +12,7 @@ from foretaste._native import group_rows
 from foretaste._utils import memory
 from foretaste._utils.checks import check_choice, check_int
 from foretaste._utils.threads import resolve_threads
-from foretaste.errors import Hint, InvalidParameterError, NotFoundError, did_you_mean, to_python
+from foretaste.errors import Hint, InvalidParameterError, NotFoundError, to_python
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex, as_id_column, is_plain_integer
 from foretaste.models.base import Model
@@ -169,12 +169,12 @@ def _resolve_users(known: IdIndex, users: Any, unknown_users: str) -> tuple[IdAr
     missing = np.flatnonzero(indices < 0)
     if len(missing) and unknown_users == "raise":
         first = to_python(ids[missing[0]])
-        suggestion = did_you_mean(first, known.ids[:100_000].tolist())
         more = f" (and {len(missing) - 1} more of {len(ids)})" if len(missing) > 1 else ""
         raise NotFoundError(
-            f"the model does not know user {first!r}{more}{suggestion}",
+            f"the model does not know user {first!r}{more}",
+            misspelled=(first, known.ids[:100_000].tolist()),
             where=f"it knows users like {to_python(known.ids[0])!r}",
-            hint=Hint({"unknown_users": "fallback"}, "the model's prediction for unknown users"),
+            hint=Hint({"unknown_users": "fallback"}, "for the fallback of the model"),
         )
     return ids, indices
 
@@ -200,9 +200,9 @@ def resolve_candidates(known: IdIndex, candidates: Any) -> IndexArray:
     if len(missing):
         first = to_python(ids[missing[0]])
         if len(missing) == len(ids):
-            suggestion = did_you_mean(first, known.ids[:100_000].tolist())
             raise NotFoundError(
-                f"none of the {len(ids)} candidates is known to the model (first: {first!r}){suggestion}",
+                f"none of the {len(ids)} candidates is known to the model (first: {first!r})",
+                misspelled=(first, known.ids[:100_000].tolist()),
                 where=f"it knows items like {to_python(known.ids[0])!r}",
             )
         log.warning(

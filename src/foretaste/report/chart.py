@@ -85,15 +85,13 @@ class Charts:
 
     def __getitem__(self, name: str) -> Chart:
         """Return a chart by its name."""
-        from foretaste.errors import NotFoundError, did_you_mean
+        from foretaste.errors import NotFoundError
 
         for chart in self.charts:
             if chart.name == name:
                 return chart
         names = [chart.name for chart in self.charts]
-        raise NotFoundError(
-            f'no chart "{name}"{did_you_mean(name, names)}', hint="one of " + ", ".join(names)
-        )
+        raise NotFoundError(f'no chart "{name}"', misspelled=(name, names), hint="one of " + ", ".join(names))
 
     def _repr_html_(self) -> str:
         figures = element("div", *(chart.to_figure() for chart in self.charts), class_="charts")

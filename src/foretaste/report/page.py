@@ -192,7 +192,7 @@ def _finding_node(finding: Finding) -> Node:
     if finding.where:
         pairs.insert(0, ("where", "; ".join(truncate(location, 100) for location in finding.where)))
     if finding.fix:
-        pairs.append(("fix", element("code", truncate(finding.fix, _MAX_CODE_CHARS))))
+        pairs.append(("fix", element("code", truncate(str(finding.fix), _MAX_CODE_CHARS))))
     return element("div", head, _description_list(pairs), class_="finding")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from foretaste._utils.formatting import count_decimals, format_count, format_text_table
 from foretaste._utils.html import notebook_html, notebook_table
+from foretaste.errors import format_argument
 from foretaste.evaluation.results import Row, describe_dataset
 from foretaste.evaluation.tuning.study import COMPLETE, FAILED, PRUNED
 from foretaste.metrics.registry import METRICS
@@ -93,12 +94,17 @@ class TuningResult:
     @property
     def score_caveat(self) -> str:
         """One or two sentences: how far the best score can be trusted."""
+        return self.describe_score()
+
+    def describe_score(self, notation: Callable[[str, object], str] = format_argument) -> str:
+        """Return ``score_caveat``, with arguments in the given notation."""
         text = (
             f"The best inner score is the best of {format_count(len(self.trials), 'trial')} "
             "and therefore optimistic; "
         )
         if self.nested is None:
-            return text + "no outer folds were held out to evaluate the search (try outer_folds=5)."
+            hint = notation("outer_folds", 5)
+            return text + f"no outer folds were held out to evaluate the search (try {hint})."
         folds = self.nested["folds"]
         tuned_scores, initial_scores = ([fold[name] for fold in folds] for name in ("outer", "initial"))
         return (

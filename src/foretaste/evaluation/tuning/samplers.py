@@ -96,7 +96,8 @@ class TPESampler:
             import optuna
         except ImportError:
             raise MissingDependencyError(
-                'tuning by method="tpe" needs optuna; method="gp", method="random" and method="grid" do not',
+                "tuning by {method} needs optuna; by gp, random and grid it does not",
+                arguments={"method": "tpe"},
                 hint='pip install "foretaste[tune]"',
             ) from None
         self.optuna, self.space, self.seed, self.maximize = optuna, space, seed, maximize

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from foretaste.errors import Hint, InvalidParameterError, did_you_mean, to_python
+from foretaste.errors import Hint, InvalidParameterError, to_python
 from foretaste.models import MODELS, Model
 from foretaste.models.spec import as_spec
 from foretaste.params import ParamSpec, to_source
@@ -285,7 +285,7 @@ def default_space(model: str | Model) -> dict[str, Any]:
         raise InvalidParameterError(
             f"{name} has no default space: "
             + ("pass the values to try" if names else "it has no parameters to tune"),
-            hint=f'space={{"{names[0]}": [...]}}' if names else "one of " + ", ".join(DEFAULT_SPACES),
+            hint=Hint({"space": {names[0]: ...}}) if names else "one of " + ", ".join(DEFAULT_SPACES),
         )
     return dict(DEFAULT_SPACES[name])
 
@@ -309,8 +309,11 @@ def make_space(model: Model, space: Any) -> SearchSpace:
         space = default_space(model)
     if not isinstance(space, Mapping):
         raise InvalidParameterError(
-            f"space={space!r} is not allowed; it must be a dict of parameters and the values to try",
-            hint=f'space="default", or space={{"{next(iter(model.param_specs()))}": [...]}}',
+            "it must be a dict of parameters and the values to try",
+            argument=("space", space),
+            hint=Hint(
+                {"space": "default"}, f"or a dict of parameters, such as {next(iter(model.param_specs()))}"
+            ),
         )
     if not space:
         raise InvalidParameterError("space is empty", hint=Hint({"space": "default"}))
@@ -326,7 +329,8 @@ def make_dimension(model: Model, name: str, definition: Any) -> Interval | Categ
     specs = model.param_specs()
     if name not in specs:
         raise InvalidParameterError(
-            f'space: {type(model).__name__} has no parameter "{name}"{did_you_mean(name, specs)}',
+            f'space: {type(model).__name__} has no parameter "{name}"',
+            misspelled=(name, specs),
             hint="one of " + ", ".join(specs),
         )
     spec = specs[name]
@@ -339,7 +343,7 @@ def make_dimension(model: Model, name: str, definition: Any) -> Interval | Categ
     if spec.is_model_list and not (values and all(isinstance(value, list) for value in values)):
         raise InvalidParameterError(
             f"space: {name}={definition!r} is not allowed; each value of {name} is itself a list",
-            hint=f'"{name}": [["Bias", "SVD"], ["EASE", "SVD"]]',
+            hint=Hint({"space": {name: [["Bias", "SVD"], ["EASE", "SVD"]]}}),
         )
     if not values or len({repr(value) for value in values}) < len(values):
         problem = "holds a value twice" if values else "is empty"
@@ -348,7 +352,7 @@ def make_dimension(model: Model, name: str, definition: Any) -> Interval | Categ
         if not spec.validate(value):
             raise InvalidParameterError(
                 f"space: {name}={value!r} is not allowed; it must be {spec.describe()}",
-                hint=_hint(name, spec),
+                hint=_suggest_space(name, spec),
             )
     return Categorical(values)
 
@@ -365,45 +369,49 @@ def _make_interval(name: str, spec: ParamSpec, definition: tuple[Any, ...]) -> I
     ):
         raise InvalidParameterError(
             f'space: {name}={definition!r} is not a range; that is (low, high) or ("log", low, high)',
-            hint=_hint(name, spec),
+            hint=_suggest_space(name, spec),
         )
     default = spec.default
     if spec.choices is not None or spec.is_model_list or isinstance(default, bool):
         raise InvalidParameterError(
             f"space: {name}={definition!r} is a range, and {name} must be {spec.describe()}",
-            hint=_hint(name, spec),
+            hint=_suggest_space(name, spec),
         )
     low, high = ends
     if not low < high:
         raise InvalidParameterError(
             f"space: {name}={definition!r} goes from {low:g} to {high:g}; the lower bound comes first",
-            hint=f'"{name}": {((high, low) if high < low else [low])!r}',
+            hint=Hint({"space": {name: (high, low) if high < low else [low]}}),
         )
     for end in ends:
         if not spec.validate(end):
             raise InvalidParameterError(
                 f"space: {name}={definition!r} reaches {end!r}; {name} must be {spec.describe()}",
-                hint=_hint(name, spec),
+                hint=_suggest_space(name, spec),
             )
     if kind == "log" and low <= 0:
         raise InvalidParameterError(
             f"space: {name}={definition!r} begins at {low:g}, which has no logarithm",
-            hint=f'"{name}": {("log", high / 1000, high)!r}, or ({low!r}, {high!r})',
+            hint=Hint({"space": {name: ("log", high / 1000, high)}}),
         )
     return Interval(low, high, kind == "log", spec.is_integer)
 
 
-def _hint(name: str, spec: ParamSpec) -> str:
-    """Return a definition for a parameter, around its default."""
+def _suggest_space(name: str, spec: ParamSpec) -> Hint:
+    """Suggest a definition for a parameter, around its default."""
+    return Hint({"space": {name: _suggest_values(spec)}})
+
+
+def _suggest_values(spec: ParamSpec) -> list[Any] | tuple[float, float]:
     default = spec.default
     if spec.choices is not None:
-        return f'"{name}": {list(spec.choices)!r}'
+        return list(spec.choices)
     if isinstance(default, bool):
-        return f'"{name}": [True, False]'
+        return [True, False]
     if not isinstance(default, int | float) or default == 0:
-        return f'"{name}": {[default]!r}'
+        return [default]
     half = max(default // 2, 1) if spec.is_integer else default / 2
     ends = (half, 2 * default if spec.high is None else min(2 * default, spec.high))
     if not spec.validate(ends[0]) or not ends[0] < ends[1]:
-        return f'"{name}": {[default]!r}'
-    return f'"{name}": {ends!r}'
+        return [default]
+    return ends

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from foretaste.errors import DataError, InvalidParameterError, NotFoundError
+from foretaste.errors import DataError, Hint, InvalidParameterError, NotFoundError
 
 _APPLICATION_ID = 0x46545354  # SQLite's application_id
 _SCHEMA = """
@@ -133,11 +133,11 @@ class Study:
                     hint=self._suggest_path(),
                 )
 
-    def _suggest_path(self) -> str:
-        """Return the hint to use a file that does not exist yet."""
+    def _suggest_path(self, note: str = "") -> Hint:
+        """Suggest a file that does not exist yet."""
         path = Path(self.path or "tune.db")
         names = (path.with_name(f"{path.stem}-{n}{path.suffix or '.db'}") for n in range(2, 1000))
-        return f'study="{next(name for name in names if not name.exists())}"'
+        return Hint({"study": str(next(name for name in names if not name.exists()))}, note)
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
@@ -147,7 +147,8 @@ class Study:
         except sqlite3.DatabaseError as error:
             if "locked" in str(error):
                 raise DataError(
-                    f"{self.path} is in use by another search", hint=f"wait for it, or {self._suggest_path()}"
+                    f"{self.path} is in use by another search",
+                    hint=self._suggest_path("(or wait for it)"),
                 ) from None
             if "not a database" in str(error):
                 raise DataError(
