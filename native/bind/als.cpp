@@ -1,12 +1,12 @@
 // Binding of alternating least squares and multiplicative updates: checks, drops the GIL, hands rows to the
 // pool.
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
 #include <nanobind/stl/string.h>
 
+#include "runtime/aligned_array.hpp"
 #include "runtime/binding.hpp"
 #include "runtime/kernels.hpp"
 
@@ -23,16 +23,6 @@ AlsSolver solver_of(const std::string& name) {
     check(name == "multiplicative", "solver must be cholesky, coordinates, gradients or multiplicative");
     return AlsSolver::multiplicative;
 }
-
-// Memory of one thread, aligned to a cache line.
-struct AlsMemory {
-    explicit AlsMemory(std::size_t floats)
-        : data(static_cast<float*>(::operator new[](floats * sizeof(float), std::align_val_t{64}))) {}
-    ~AlsMemory() { ::operator delete[](data, std::align_val_t{64}); }
-    AlsMemory(const AlsMemory&) = delete;
-    AlsMemory& operator=(const AlsMemory&) = delete;
-    float* data;
-};
 
 // Where the parts start into which rows are cut: about equal work, many more than there are threads.
 std::vector<std::size_t> parts_of(const std::int64_t* starts, std::size_t rows, int factors) {
@@ -93,15 +83,15 @@ double als_half(In<std::int64_t> starts, In<std::int32_t> other, In<float> value
     const Kernels& kernel = kernels();
     const std::vector<std::size_t> parts = parts_of(data.starts, rows, factors);
     std::vector<double> error(rows);
-    std::vector<std::unique_ptr<AlsMemory>> memory(static_cast<std::size_t>(threads));
+    std::vector<std::unique_ptr<AlignedArray<float>>> memory(static_cast<std::size_t>(threads));
     Stop stop;
     run_on_pool(
         threads, parts.size() - 1,
         [&](std::size_t part, int worker) {
             auto& mine = memory[static_cast<std::size_t>(worker)];
-            if (!mine) mine = std::make_unique<AlsMemory>(kernel.als_memory(data));
+            if (!mine) mine = std::make_unique<AlignedArray<float>>(kernel.als_memory(data));
             for (std::size_t row = parts[part]; row < parts[part + 1] && !stop.requested(); ++row)
-                error[row] = kernel.als_row(data, static_cast<std::int64_t>(row), mine->data);
+                error[row] = kernel.als_row(data, static_cast<std::int64_t>(row), mine->data());
         },
         stop);
     double total = 0;  // in the order of the rows, so that it is the same at any number of threads

@@ -3,9 +3,8 @@
 #pragma once
 
 #include <cstring>
-#include <memory>
-#include <new>
 
+#include "runtime/aligned_array.hpp"
 #include "runtime/interrupt.hpp"
 #include "runtime/kernels.hpp"
 
@@ -17,27 +16,23 @@ class PaddedTable {
    public:
     PaddedTable(double* from, std::size_t rows, std::size_t columns, std::size_t lanes)
         : from_(from), rows_(rows), columns_(columns),
-          width_(columns == 0 ? lanes : (columns + lanes - 1) / lanes * lanes),
-          memory_(new (std::align_val_t{64}) double[rows * width_]()) {
+          width_(columns == 0 ? lanes : (columns + lanes - 1) / lanes * lanes), memory_(rows * width_) {
         for (std::size_t row = 0; row < rows_ && columns_ != 0; ++row)
-            std::memcpy(memory_.get() + row * width_, from_ + row * columns_, columns_ * sizeof(double));
+            std::memcpy(memory_.data() + row * width_, from_ + row * columns_, columns_ * sizeof(double));
     }
 
-    double* data() { return memory_.get(); }
+    double* data() { return memory_.data(); }
     int width() const { return static_cast<int>(width_); }
 
     void copy_back() const {
         for (std::size_t row = 0; row < rows_ && columns_ != 0; ++row)
-            std::memcpy(from_ + row * columns_, memory_.get() + row * width_, columns_ * sizeof(double));
+            std::memcpy(from_ + row * columns_, memory_.data() + row * width_, columns_ * sizeof(double));
     }
 
    private:
-    struct Free {
-        void operator()(double* p) const { ::operator delete[](p, std::align_val_t{64}); }
-    };
     double* from_;
     std::size_t rows_, columns_, width_;
-    std::unique_ptr<double[], Free> memory_;
+    AlignedArray<double> memory_;
 };
 
 using Starts = In<std::int64_t>;

@@ -85,7 +85,7 @@ void surprise_svdpp(Starts starts, Items item, Numbers value, double mean, Table
         model.implicit_factors = implicit.data();
         model.user_bias = bu.data(), model.item_bias = bi.data();
         const std::vector<char> repeats = repeats_of(rows, bu.size(), bi.size());
-        std::vector<double> scratch(2 * static_cast<std::size_t>(users.width()));
+        const AlignedArray<double> scratch(2 * static_cast<std::size_t>(users.width()));
         const auto kernel = kernels().surprise_svdpp;
         for (std::int64_t epoch = 0; epoch < epochs; ++epoch)
             surprise_epoch(rows, static_cast<std::int64_t>(bu.size()), call,
@@ -110,8 +110,8 @@ bool surprise_nmf(Starts starts, Items item, Numbers value, double mean, Table p
     InterruptibleCall::run([&](InterruptibleCall& call) {
         PaddedTable user_table = padded(p), item_table = padded(q);
         const int width = user_table.width();
-        std::vector<double> sums(2 * static_cast<std::size_t>(items) * width), count(items),
-            scratch(2 * width);
+        std::vector<double> sums(2 * static_cast<std::size_t>(items) * width), count(items);
+        const AlignedArray<double> scratch(2 * static_cast<std::size_t>(width));
         for (std::int64_t r = 0; r < rows.rows; ++r) count[rows.item[r]] += 1;
         const SurpriseNmf model{rows,           user_table.data(), item_table.data(), bu.data(),
                                 bi.data(),      sums.data(),       count.data(),      width,

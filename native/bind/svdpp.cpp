@@ -1,5 +1,6 @@
 // Bindings of SVD++ and timeSVD++: checks shapes and indices, drops the GIL, calls.
 #include "kernels/svdpp_plan.hpp"
+#include "runtime/aligned_array.hpp"
 #include "runtime/binding.hpp"
 #include "runtime/kernels.hpp"
 
@@ -96,10 +97,7 @@ double run_epoch(const SvdppPlan& plan, const SvdppData<float>& data, int thread
     const auto row_step = std::make_unique_for_overwrite<float[]>(2 * rows);
     std::vector<float> shared_step(together * width), decay(together);
     std::vector<double> loss(plan.users);
-    struct alignas(64) Line {
-        float numbers[16];
-    };
-    std::vector<Line> scratch(parts * 2 * width / 16);
+    const AlignedArray<float> scratch(parts * 2 * width);
     const auto round_of = [&](std::int64_t round) {
         const std::int64_t first = round * together;
         return SvdppRound<float>{first,
@@ -120,7 +118,7 @@ double run_epoch(const SvdppPlan& plan, const SvdppData<float>& data, int thread
                 stop,
                 [&](std::int64_t round, std::int64_t k) {
                     const std::int64_t position = round * together + k;
-                    float* const own = scratch[worker * 2 * width / 16].numbers;
+                    float* const own = scratch.data() + worker * 2 * width;
                     if (position < plan.users)
                         loss[position] = best.svdpp_visit(data, round_of(round), position, own);
                 },

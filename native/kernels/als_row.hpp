@@ -45,9 +45,7 @@ class AlsRow {
     }
 
     void prefetch_features(int t) const {
-        const char* address = reinterpret_cast<const char*>(features(first_ + (t < count_ ? t : count_ - 1)));
-        for (int byte = 0; byte < width_ * static_cast<int>(sizeof(float)); byte += 64)
-            __builtin_prefetch(address + byte);
+        prefetch_row<false>(features(first_ + (t < count_ ? t : count_ - 1)), width_);
     }
 
     float dot(const float* a, const float* b) const {

@@ -45,17 +45,14 @@ class NmfRow : AlsRow {
     }
 
     double update() {
-        switch (width_ / lanes) {  // few factors: both sums stay in registers
-            case 1: return update_in_registers<1>();
-            case 2: return update_in_registers<2>();
-            case 3: return update_in_registers<3>();
-            case 4: return update_in_registers<4>();
-            default: return update_in_memory();
-        }
+        return with_width<1, 2, 3, 4>(width_ / lanes, [&](auto parts) {  // few: both sums stay in registers
+            if constexpr (decltype(parts)::value == 0) return update_in_memory();
+            else return update_in_registers<decltype(parts)::value>();
+        });
     }
 
     template <int PARTS>
-    double update_in_registers() {
+    [[gnu::noinline]] double update_in_registers() {
         using V = vec<float>;
         V x[PARTS], above[PARTS], below[PARTS];
 #pragma GCC unroll 4

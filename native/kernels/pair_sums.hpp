@@ -47,6 +47,7 @@ struct CountedSums {
 struct CosineSums {
     static constexpr bool counted = true;
     double product = 0, common = 0, own_square = 0, other_square = 0;
+    double norms() const { return std::sqrt(own_square * other_square); }
     bool any() const { return common != 0; }
     void add(double x, double y) {
         product += x * y, common += 1, own_square += x * x, other_square += y * y;
@@ -56,6 +57,10 @@ struct CosineSums {
 struct PearsonSums {
     static constexpr bool counted = true;
     double product = 0, common = 0, own_square = 0, other_square = 0, own = 0, other = 0;
+    // Times the square of `common`.
+    double own_variance() const { return common * own_square - own * own; }
+    double other_variance() const { return common * other_square - other * other; }
+    double covariance() const { return common * product - own * other; }
     bool any() const { return common != 0; }
     void add(double x, double y) {
         product += x * y, common += 1, own_square += x * x, other_square += y * y, own += x, other += y;
@@ -65,6 +70,7 @@ struct PearsonSums {
 struct MsdSums {
     static constexpr bool counted = true;
     double square = 0, common = 0;
+    double similarity() const { return 1 / (square / common + 1); }
     bool any() const { return common != 0; }
     void add(double x, double y) { square += (x - y) * (x - y), common += 1; }
 };

@@ -36,10 +36,7 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
         while (next != end && data.user[next] == user) ++next;
         last[run] = next;
         if (WIDTH != 0 && next != end) {  // the user who comes next: its factors are far away
-            const char* address = reinterpret_cast<const char*>(
-                data.user_factors + static_cast<std::size_t>(data.user[next]) * width);
-            for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64)
-                __builtin_prefetch(address + byte, 1);
+            prefetch_row<true>(data.user_factors + static_cast<std::size_t>(data.user[next]) * width, WIDTH);
         }
         user_row[run] = data.user_factors + static_cast<std::size_t>(user) * width;
         user_bias[run] = data.user_bias[user];
@@ -109,12 +106,8 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
 #pragma GCC unroll 4
         for (int run = 0; run < RUNS; ++run) {
             q[run] = item_row_of(row[run] + k);
-            if constexpr (WIDTH != 0) {
-                const char* address =
-                    reinterpret_cast<const char*>(item_row_of(row[run] + k + SgdData<T>::ahead));
-                for (int byte = 0; byte < WIDTH * static_cast<int>(sizeof(T)); byte += 64)
-                    __builtin_prefetch(address + byte, 1);
-            }
+            if constexpr (WIDTH != 0)
+                prefetch_row<true>(item_row_of(row[run] + k + SgdData<T>::ahead), WIDTH);
             for (int other = 0; other < run; ++other) shared |= q[run] == q[other];
         }
         if (__builtin_expect(shared, 0)) {
@@ -153,23 +146,14 @@ template <class T, int WIDTH, int RUNS, bool WEIGHTED>
     return loss;
 }
 
-template <class T, int WIDTH, int RUNS>
-double sgd_block_of(const SgdData<T>& data, std::int64_t block) {
-    return data.weight ? sgd_walk<T, WIDTH, RUNS, true>(data, block)
-                       : sgd_walk<T, WIDTH, RUNS, false>(data, block);
-}
-
 template <class T>
 double sgd_block(const SgdData<T>& data, std::int64_t block) {
-    switch (data.width) {
-        case 16: return sgd_block_of<T, 16, 4>(data, block);
-        case 32: return sgd_block_of<T, 32, 4>(data, block);
-        case 48: return sgd_block_of<T, 48, 4>(data, block);
-        case 64: return sgd_block_of<T, 64, 4>(data, block);
-        case 96: return sgd_block_of<T, 96, 2>(data, block);
-        case 128: return sgd_block_of<T, 128, 2>(data, block);
-        default: return sgd_block_of<T, 0, 1>(data, block);
-    }
+    return with_width<16, 32, 48, 64, 96, 128>(data.width, [&](auto width) {
+        constexpr int known = decltype(width)::value, wide_runs = known > 64 ? 2 : 4;
+        constexpr int runs = known == 0 ? 1 : wide_runs;
+        return data.weight ? sgd_walk<T, known, runs, true>(data, block)
+                           : sgd_walk<T, known, runs, false>(data, block);
+    });
 }
 
 template <class T>

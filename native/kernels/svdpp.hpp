@@ -16,15 +16,6 @@
 
 namespace foretaste::FORETASTE_ISA {
 
-template <class T>
-[[gnu::always_inline]] inline void prefetch_row(const T* row, int width, int for_writing) {
-    const char* bytes = reinterpret_cast<const char*>(row);
-    for (std::size_t b = 0; b < width * sizeof(T); b += 64) {
-        if (for_writing) __builtin_prefetch(bytes + b, 1);
-        else __builtin_prefetch(bytes + b, 0);
-    }
-}
-
 // What time adds to one rating: the part of the prediction, then a step of learning.
 template <class T>
 struct SvdppTimeTerms {
@@ -89,8 +80,8 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
     for (int c = 0; c < parts; ++c) own[c] = load(user_row + c * lanes), shared[c] = V{};
     for (std::int64_t r = from; r < to; ++r) {
         const T* y = data.implicit_factors + static_cast<std::size_t>(item[r]) * width;
-        prefetch_row(data.implicit_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width,
-                     width, 0);
+        prefetch_row<false>(
+            data.implicit_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width, width);
 #pragma GCC unroll 32
         for (int c = 0; c < parts; ++c) shared[c] += load(y + c * lanes);
     }
@@ -105,8 +96,8 @@ template <class T, int WIDTH, bool TIMED, bool DRIFTING>
     for (std::int64_t r = from; r < to; ++r) {
         const T* q = data.item_factors + static_cast<std::size_t>(item[r]) * width;
         T* const q_step = round.item_step + static_cast<std::size_t>(r - data.start[round.first]) * width;
-        prefetch_row(data.item_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width,
-                     width, 0);
+        prefetch_row<false>(
+            data.item_factors + static_cast<std::size_t>(item[r + SvdppData<T>::ahead]) * width, width);
         const T weight = data.weight ? data.weight[r] : T(1), rate = data.learning_rate * weight;
         const SvdppTimeTerms<T> time_terms{data.time, user, r};
         const V deviation = broadcast(DRIFTING ? time_terms.deviation : T(0));
@@ -173,13 +164,9 @@ double svdpp_visit_of(const SvdppData<T>& data, const SvdppRound<T>& round, std:
 // Visit the user at a position of the round; returns the sum of the squared errors met.
 template <class T>
 double svdpp_visit(const SvdppData<T>& data, const SvdppRound<T>& round, std::int64_t position, T* scratch) {
-    switch (data.width) {
-        case 16: return svdpp_visit_of<T, 16>(data, round, position, scratch);
-        case 32: return svdpp_visit_of<T, 32>(data, round, position, scratch);
-        case 64: return svdpp_visit_of<T, 64>(data, round, position, scratch);
-        case 128: return svdpp_visit_of<T, 128>(data, round, position, scratch);
-        default: return svdpp_visit_of<T, 0>(data, round, position, scratch);
-    }
+    return with_width<16, 32, 64, 128>(data.width, [&](auto width) {
+        return svdpp_visit_of<T, decltype(width)::value>(data, round, position, scratch);
+    });
 }
 
 // The first of the rows [from, to) whose item is at least `low`; items increase.
@@ -211,8 +198,8 @@ void svdpp_share(const SvdppData<T>& data, const SvdppRound<T>& round, std::int3
             T* const y = data.implicit_factors + item * width;
             const T* const q_step = round.item_step + static_cast<std::size_t>(r - first) * width;
             const std::size_t next_item = data.item[r + SvdppData<T>::ahead];
-            prefetch_row(data.item_factors + next_item * width, width, 1);
-            prefetch_row(data.implicit_factors + next_item * width, width, 1);
+            prefetch_row<true>(data.item_factors + next_item * width, width);
+            prefetch_row<true>(data.implicit_factors + next_item * width, width);
             for (int c = 0; c < width; c += lanes) {
                 store(q + c, load(q + c) + load(q_step + c));
                 store(y + c, load(y + c) * decay + load(shared_step + c));

@@ -53,17 +53,16 @@ inline double similarity_of(const CountedSums& s, const Norms& inverse) {
     return s.product * (inverse.own * inverse.other);
 }
 inline double similarity_of(const CosineSums& s, const Norms&) {
-    const double norms = std::sqrt(s.own_square * s.other_square);
+    const double norms = s.norms();
     return norms > 0 ? s.product / norms : 0;
 }
 inline double similarity_of(const PearsonSums& s, const Norms&) {
     constexpr double rounding = 1e-12;  // a spread that rounding alone can leave
-    const double own = s.common * s.own_square - s.own * s.own;
-    const double other = s.common * s.other_square - s.other * s.other;
+    const double own = s.own_variance(), other = s.other_variance();
     if (own <= rounding * s.common * s.own_square || other <= rounding * s.common * s.other_square) return 0;
-    return (s.common * s.product - s.own * s.other) / std::sqrt(own * other);
+    return s.covariance() / std::sqrt(own * other);
 }
-inline double similarity_of(const MsdSums& s, const Norms&) { return 1 / (s.square / s.common + 1); }
+inline double similarity_of(const MsdSums& s, const Norms&) { return s.similarity(); }
 
 inline double columns_of(const ProductSums&) { return std::numeric_limits<double>::infinity(); }
 template <class Sums>

@@ -96,4 +96,25 @@ template <class T>
     }
 }
 
+template <int N>
+struct Constant {
+    static constexpr int value = N;
+};
+
+// Call use with the constant among the widths that equals `width`, or with 0 where none does.
+template <int FIRST, int... REST, class Use>
+[[gnu::always_inline]] inline auto with_width(int width, const Use& use) {
+    if (width == FIRST) return use(Constant<FIRST>{});
+    if constexpr (sizeof...(REST) == 0) return use(Constant<0>{});
+    else return with_width<REST...>(width, use);
+}
+
+// Ask for a row that is used soon, to be written to or only read.
+template <bool WRITTEN, class T>
+[[gnu::always_inline]] inline void prefetch_row(const T* row, int width) {
+    const char* const bytes = reinterpret_cast<const char*>(row);
+    for (int byte = 0; byte < width * static_cast<int>(sizeof(T)); byte += 64)
+        __builtin_prefetch(bytes + byte, WRITTEN);
+}
+
 }  // namespace foretaste::FORETASTE_ISA

@@ -60,10 +60,7 @@ struct UserVector<0> {
 [[gnu::always_inline]] inline void prefetch_item(const SurpriseRows& data, const double* table, int width,
                                                  std::int64_t r) {
     if (r >= data.rows) r = data.rows - 1;
-    const char* address =
-        reinterpret_cast<const char*>(table + static_cast<std::size_t>(data.item[r]) * width);
-    for (int byte = 0; byte < width * static_cast<int>(sizeof(double)); byte += 64)
-        __builtin_prefetch(address + byte, 1);
+    prefetch_row<true>(table + static_cast<std::size_t>(data.item[r]) * width, width);
 }
 
 template <int PARTS>
@@ -145,17 +142,9 @@ template <int PARTS>
 
 // One epoch over the users [from, to).
 inline void surprise_svd(const SurpriseSgd& model, std::int64_t from, std::int64_t to) {
-    switch (model.width / Vector<double>::lanes) {
-        case 1: return surprise_svd_walk<1>(model, from, to);
-        case 2: return surprise_svd_walk<2>(model, from, to);
-        case 3: return surprise_svd_walk<3>(model, from, to);
-        case 4: return surprise_svd_walk<4>(model, from, to);
-        case 5: return surprise_svd_walk<5>(model, from, to);
-        case 6: return surprise_svd_walk<6>(model, from, to);
-        case 7: return surprise_svd_walk<7>(model, from, to);
-        case 8: return surprise_svd_walk<8>(model, from, to);
-        default: return surprise_svd_walk<0>(model, from, to);
-    }
+    with_width<1, 2, 3, 4, 5, 6, 7, 8>(model.width / Vector<double>::lanes, [&](auto parts) {
+        surprise_svd_walk<decltype(parts)::value>(model, from, to);
+    });
 }
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -76,14 +76,9 @@ template <int PARTS>
 }
 
 inline bool surprise_nmf_user(const SurpriseNmf& model, std::int64_t user, double* scratch) {
-    switch (model.width / Vector<double>::lanes) {
-        case 1: return surprise_nmf_visit<1>(model, user, scratch);
-        case 2: return surprise_nmf_visit<2>(model, user, scratch);
-        case 3: return surprise_nmf_visit<3>(model, user, scratch);
-        case 4: return surprise_nmf_visit<4>(model, user, scratch);
-        case 5: return surprise_nmf_visit<5>(model, user, scratch);
-        default: return surprise_nmf_visit<0>(model, user, scratch);
-    }
+    return with_width<1, 2, 3, 4, 5>(model.width / Vector<double>::lanes, [&](auto parts) {
+        return surprise_nmf_visit<decltype(parts)::value>(model, user, scratch);
+    });
 }
 
 // When all users are done: the item's factors, and its sums back to 0.

@@ -138,7 +138,7 @@ struct SurpriseRules {
 
     // False if it divides by 0.
     bool compute(const MsdSums& s, double& found) const {
-        found = s.common < min_support ? 0 : 1 / (s.square / s.common + 1);
+        found = s.common < min_support ? 0 : s.similarity();
         return true;
     }
 
@@ -146,7 +146,7 @@ struct SurpriseRules {
         const bool shrunk = measure == Measure::pearson_baseline;
         found = 0;
         if (s.common < (shrunk && min_support < 2 ? 2 : min_support)) return true;
-        const double norms = std::sqrt(s.own_square * s.other_square);
+        const double norms = s.norms();
         if (norms == 0) return false;
         found = s.product / norms;
         if (!shrunk) return true;
@@ -158,10 +158,8 @@ struct SurpriseRules {
     bool compute(const PearsonSums& s, double& found) const {
         found = 0;
         if (s.common < min_support) return true;
-        const double products = s.common * s.product - s.own * s.other;
-        const double norms = std::sqrt((s.common * s.own_square - s.own * s.own) *
-                                       (s.common * s.other_square - s.other * s.other));
-        if (norms != 0) found = products / norms;  // a number that is none, too
+        const double norms = std::sqrt(s.own_variance() * s.other_variance());
+        if (norms != 0) found = s.covariance() / norms;  // a number that is none, too
         return true;
     }
 };

@@ -44,7 +44,7 @@ template <int PARTS>
         store(before + c * lanes, z.get(c));
     }
 
-    double user_bias = model.user_bias[user], left = 1, error;
+    double user_bias = model.user_bias[user], implicit_decay = 1, error;
     {
         const double* const q = row_of(model.item_factors, first);
         V product{};
@@ -63,9 +63,9 @@ template <int PARTS>
         prefetch_item(data, model.item_factors, width, r + SurpriseRows::ahead);
         V with_user[2] = {}, with_item[2] = {};
         const auto pass = [&](int c) __attribute__((always_inline)) {
-            const V x = p.get(c), w = z.get(c), y = load(q + c * lanes), soon = load(next + c * lanes);
+            const V x = p.get(c), w = z.get(c), y = load(q + c * lanes), following = load(next + c * lanes);
             const V kept = x * keep_user, kept_implicit = w * keep_implicit;
-            with_user[c % 2] += (kept + kept_implicit) * soon, with_item[c % 2] += y * soon;
+            with_user[c % 2] += (kept + kept_implicit) * following, with_item[c % 2] += y * following;
             p.set(c, kept + user_step * y);
             z.set(c, kept_implicit + implicit_step * y);
             store(q + c * lanes, y * keep_item + item_step * (x + w));
@@ -78,7 +78,7 @@ template <int PARTS>
             for (; c + 2 <= parts; c += 2) pass(c), pass(c + 1);
             if (c < parts) pass(c);
         }
-        left *= implicit_kept;
+        implicit_decay *= implicit_kept;
         if (r + 1 < end) {
             const Dots dots = sum_both(with_user[0] + with_user[1], with_item[0] + with_item[1]);
             const double known = data.value[r + 1] - model.mean - model.item_bias[data.item[r + 1]] -
@@ -95,14 +95,15 @@ template <int PARTS>
     p.write_back();
 
     for (int c = 0; c < parts; ++c)  // what each y gets
-        store(before + c * lanes, broadcast(norm) * (z.get(c) - broadcast(left) * load(before + c * lanes)));
-    const V all_left = broadcast(left);
+        store(before + c * lanes,
+              broadcast(norm) * (z.get(c) - broadcast(implicit_decay) * load(before + c * lanes)));
+    const V decay = broadcast(implicit_decay);
     for (std::int64_t r = first; r < end; ++r) {
         double* const y = row_of(model.implicit_factors, r);
         prefetch_item(data, model.implicit_factors, width, r + SurpriseRows::ahead);
 #pragma GCC unroll 8
         for (int c = 0; c < parts; ++c)
-            store(y + c * lanes, load(y + c * lanes) * all_left + load(before + c * lanes));
+            store(y + c * lanes, load(y + c * lanes) * decay + load(before + c * lanes));
     }
 }
 
@@ -151,14 +152,9 @@ template <int PARTS>
 inline void surprise_svdpp(const SurpriseSgd& model, std::int64_t user, bool repeats, double* scratch) {
     if (model.data.start[user] == model.data.start[user + 1]) return;
     if (repeats) return surprise_svdpp_repeats(model, user, scratch);
-    switch (model.width / Vector<double>::lanes) {
-        case 1: return surprise_svdpp_visit<1>(model, user, scratch);
-        case 2: return surprise_svdpp_visit<2>(model, user, scratch);
-        case 3: return surprise_svdpp_visit<3>(model, user, scratch);
-        case 4: return surprise_svdpp_visit<4>(model, user, scratch);
-        case 5: return surprise_svdpp_visit<5>(model, user, scratch);
-        default: return surprise_svdpp_visit<0>(model, user, scratch);
-    }
+    with_width<1, 2, 3, 4, 5>(model.width / Vector<double>::lanes, [&](auto parts) {
+        surprise_svdpp_visit<decltype(parts)::value>(model, user, scratch);
+    });
 }
 
 }  // namespace foretaste::FORETASTE_ISA

@@ -70,7 +70,7 @@ def settled(tables):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def sgd_twin(case, epochs, *, implicit):
+def sgd_by_numpy(case, epochs, *, implicit):
     """Train by definition, rating by rating."""
     p, q, y = (table.copy() for table in case.tables)
     bu, bi = (bias.copy() for bias in case.biases)
@@ -98,7 +98,7 @@ def sgd_twin(case, epochs, *, implicit):
 def test_svd_equals_numpy_reference(isa, seed, users, items, n, factors, epochs):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors)
-    wanted = sgd_twin(case, epochs, implicit=False)
+    wanted = sgd_by_numpy(case, epochs, implicit=False)
     assume(settled(wanted))
     p, q, y = case.tables
     _native.surprise_svd(*case.by_user, 3.0, p, q, *case.biases, RATES[:4].copy(), REGS[:4].copy(), epochs)
@@ -115,13 +115,13 @@ def test_svdpp_equals_numpy_reference(isa, seed, users, items, n, factors, epoch
         pairs = case.rng.permutation(users * items)[:n]
         value = case.rng.normal(3, 1, len(pairs))
         case.by_user = case._group_rows(pairs // items, pairs % items, value, users)
-    wanted = sgd_twin(case, epochs, implicit=True)
+    wanted = sgd_by_numpy(case, epochs, implicit=True)
     assume(settled(wanted))
     _native.surprise_svdpp(*case.by_user, 3.0, *case.tables, *case.biases, RATES, REGS, epochs)
     close([*case.tables, *case.biases], wanted)
 
 
-def nmf_twin(case, epochs, *, biased, reg):
+def nmf_by_numpy(case, epochs, *, biased, reg):
     p, q = (np.abs(table) for table in case.tables[:2])
     bu, bi = (bias.copy() * biased for bias in case.biases)
     users, items = np.diff(case.by_user[0]), np.diff(case.by_item[0])
@@ -152,7 +152,7 @@ def nmf_twin(case, epochs, *, biased, reg):
 def test_nmf_equals_numpy_reference(isa, seed, users, items, n, factors, epochs, biased, reg):
     _native.use_isa(isa)
     case = Case(seed, users, items, n, factors, whole=True)
-    wanted = nmf_twin(case, epochs, biased=biased, reg=reg)
+    wanted = nmf_by_numpy(case, epochs, biased=biased, reg=reg)
     p, q = (np.abs(table) for table in case.tables[:2])
     bu, bi = (bias * biased for bias in case.biases)
     regs = np.array([*REGS[:2], reg, reg])
@@ -211,7 +211,7 @@ def test_baselines_equal_numpy_reference(seed, users, items, n, epochs, reg):
     close(case.biases, [bu, bi])
 
 
-def averages_twin(case, cu, ci, shape):
+def averages_by_numpy(case, cu, ci, shape):
     user, item, value = (np.array(column) for column in zip(*case.rows(), strict=True))
     a, b = cu[user], ci[item]
     wanted = np.full(shape[0], 3.0), np.full(shape[1], 3.0), np.full(shape, 3.0)
@@ -234,7 +234,7 @@ def test_coclustering_equals_numpy_reference(seed, users, items, n, epochs, shap
     got = cu.copy(), ci.copy(), np.zeros(shape[0]), np.zeros(shape[1]), np.zeros(shape)
     _native.surprise_cocluster(*case.by_user, *case.by_item, um, im, 3.0, *got, epochs)
     for _ in range(epochs):
-        au, ai, both = averages_twin(case, cu, ci, shape)
+        au, ai, both = averages_by_numpy(case, cu, ci, shape)
         for (starts, other, value), own, of_user in ((case.by_user, cu, True), (case.by_item, ci, False)):
             for k in range(len(own)):
                 errors = np.zeros(shape[0 if of_user else 1])
@@ -246,7 +246,7 @@ def test_coclustering_equals_numpy_reference(seed, users, items, n, epochs, shap
                 own[k] = np.argmin(errors)
     np.testing.assert_array_equal(got[0], cu)
     np.testing.assert_array_equal(got[1], ci)
-    close(got[2:], averages_twin(case, cu, ci, shape))
+    close(got[2:], averages_by_numpy(case, cu, ci, shape))
 
 
 # What the bindings refuse, and Ctrl-C ---------------------------------------------------------------

@@ -195,7 +195,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         ({"start": np.array([0, 2, 1])}, "rise"),
         ({"start": np.array([0, 1, 3])}, "rise"),
@@ -207,8 +207,8 @@ GOOD = {
         ({"threads": 0}, "threads"),
     ],
 )
-def test_mismatched_kernel_arguments_raise(bad, said):
-    with pytest.raises(ValueError, match=said):
+def test_mismatched_kernel_arguments_raise(bad, message):
+    with pytest.raises(ValueError, match=message):
         SurpriseNeighbors(**(GOOD | bad))
 
 

@@ -37,7 +37,7 @@ def test_group_rows_is_a_stable_argsort(groups, n):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5), st.integers(-4, 4)), max_size=40))
-def test_concordant_pairs(rows):
+def test_concordant_pairs_equal_a_double_loop(rows):
     rows.sort(key=lambda row: row[0])
     user, truth, guess = (np.array([row[k] for row in rows], np.float64) for k in range(3))
     starts = np.searchsorted(user, np.arange(5)).astype(np.int64)
@@ -54,7 +54,7 @@ def test_concordant_pairs(rows):
 # Stochastic gradient descent -----------------------------------------------------------------------
 
 
-def walked_side_by_side(user, runs):
+def interleaved_order(user, runs):
     """Return the order in which the rows of one block are visited: several users' runs, row by row."""
     cuts = np.flatnonzero(np.r_[True, user[1:] != user[:-1], True]) if len(user) else np.array([0])
     waiting = [list(range(a, b)) for a, b in pairwise(cuts)]
@@ -66,7 +66,7 @@ def walked_side_by_side(user, runs):
     return visited + [row for lane in lanes for row in lane]
 
 
-def sgd_twin(plan, user, item, value, weight, tables, rates):
+def sgd_by_numpy(plan, user, item, value, weight, tables, rates):
     """Visit the rows of every block in the plan's order, one after another, in float64."""
     p, q, bu, bi = (table.astype(np.float64) for table in tables)
     rate, reg, bias_rate, bias_reg = rates
@@ -76,7 +76,7 @@ def sgd_twin(plan, user, item, value, weight, tables, rates):
     place_u, place_i = np.argsort(plan.user_order()), np.argsort(plan.item_order())
     for block in [i * grid + (i + stage) % grid for stage in range(grid) for i in range(grid)]:
         rows = order[blocks[block] : blocks[block + 1]]
-        for r in rows[walked_side_by_side(user[rows], runs)]:
+        for r in rows[interleaved_order(user[rows], runs)]:
             u, i, w = place_u[user[r]], place_i[item[r]], 1.0 if weight is None else weight[r]
             error = value[r] - bu[u] - bi[i] - p[u] @ q[i]
             loss += w * error**2
@@ -123,7 +123,7 @@ def test_sgd_equals_numpy_reference(isa, seed, users, items, rows, factors, grid
     plan = _native.SgdPlan(user, item, value, weight, users, items, grid)
     tables = random_tables(rng, users, items, factors)
     rates = 0.05, 0.1, 0.03, 0.2
-    expected_loss, expected = sgd_twin(plan, user, item, value, weight, tables, rates)
+    expected_loss, expected = sgd_by_numpy(plan, user, item, value, weight, tables, rates)
     loss = plan.epoch(*tables, *rates, threads)
     assert loss == pytest.approx(expected_loss, rel=1e-4, abs=1e-4)
     for got, wanted in zip(tables, expected, strict=True):
@@ -174,10 +174,10 @@ def test_dot_pairs_equals_numpy_reference(isa, seed, n, factors):
     bu, bi = (rng.normal(size=k).astype(np.float32) for k in (7, 5))
     user, item = (rng.integers(-1, k, n).astype(np.int32) for k in (7, 5))
     known = (user >= 0) & (item >= 0)
-    twin = 0.5 + np.where(user >= 0, bu[user], 0) + np.where(item >= 0, bi[item], 0)
-    twin = twin + np.where(known, (p[user] * q[item]).sum(axis=1), 0)
+    expected = 0.5 + np.where(user >= 0, bu[user], 0) + np.where(item >= 0, bi[item], 0)
+    expected = expected + np.where(known, (p[user] * q[item]).sum(axis=1), 0)
     got = _native.dot_pairs(user, item, p, q, bu, bi, 0.5, 2)
-    np.testing.assert_allclose(got, twin, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
 # What the bindings refuse --------------------------------------------------------------------------
@@ -197,12 +197,12 @@ def small_plan():
         ((np.array([0, 0], np.int32), np.array([0], np.int32)), "same length"),
     ],
 )
-def test_indices_out_of_range_are_refused(arguments, words):
+def test_indices_out_of_range_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         _native.SgdPlan(*arguments, np.zeros(1, np.float32), None, 1, 1, 1)
 
 
-def test_wrong_shapes_and_types_are_refused():
+def test_wrong_shapes_and_types_raise():
     plan = small_plan()
     p, b = np.zeros((1, 16), np.float32), np.zeros(1, np.float32)
     with pytest.raises(ValueError, match="multiple of 16"):
@@ -277,7 +277,7 @@ def test_one_task_or_one_thread_of_work_starts_no_thread():
     assert run.stdout.split() == ["0", "2"]
 
 
-def test_concurrent_python_callers():
+def test_concurrent_callers_get_the_same_bits():
     rng = np.random.default_rng(3)
     user, item, value, _ = random_ratings(rng, 100, 80, 4000, weighted=False)
     results = [None] * 6

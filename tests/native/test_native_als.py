@@ -76,7 +76,7 @@ class Case:
         design, target, weight, ridge = self.system(row)
         return float(weight @ (target - design @ x) ** 2 + ridge @ x**2)
 
-    def twin(self, solve):
+    def solve_rows(self, solve):
         """Return factors, biases and the squared error by ``solve(design, target, weight, ridge, start)``."""
         factors, biases, errors = np.zeros((self.rows, self.factors)), np.zeros(self.rows), 0.0
         for row in range(self.rows):
@@ -138,7 +138,7 @@ def made(case, **more):
 def test_cholesky_solves_the_normal_equations(case):
     case = made(case)
     factors, bias, error = case.learn("cholesky")
-    wanted = case.twin(normal_equations)
+    wanted = case.solve_rows(normal_equations)
     np.testing.assert_allclose(factors, wanted[0], rtol=2e-3, atol=2e-4)
     np.testing.assert_allclose(bias, wanted[1], rtol=2e-3, atol=2e-4)
     assert error == pytest.approx(wanted[2], rel=2e-3, abs=1e-2)
@@ -150,15 +150,15 @@ def test_conjugate_gradients_equal_numpy(case, steps):
     """The first step by the factors; later, rounding may turn the direction where the solution is near."""
     case = made(case)
     factors, bias, error = case.learn("gradients", steps)
-    wanted = case.twin(conjugate_gradients(steps))
+    wanted = case.solve_rows(conjugate_gradients(steps))
     if steps == 1:
         np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=1e-3)
         np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=1e-3)
     for row in range(case.rows):
         start = case.objective(row, case.known(row))
         found = case.objective(row, case.unknowns(row, factors, bias))
-        twin = case.objective(row, case.unknowns(row, wanted[0], wanted[1]))
-        assert found == pytest.approx(twin, rel=0, abs=5e-4 * start)
+        expected = case.objective(row, case.unknowns(row, wanted[0], wanted[1]))
+        assert found == pytest.approx(expected, rel=0, abs=5e-4 * start)
     assert error == pytest.approx(wanted[2], rel=5e-3, abs=2e-2)
 
 
@@ -193,7 +193,7 @@ def not_negative(biased):
 def test_coordinate_descent_finds_the_non_negative_optimum(case):
     case = made(case, positive=True)
     factors, bias, error = case.learn("coordinates", 2000)
-    wanted = case.twin(not_negative(case.biased))
+    wanted = case.solve_rows(not_negative(case.biased))
     assert (factors >= 0).all()
     np.testing.assert_allclose(factors, wanted[0], rtol=1e-2, atol=3e-3)
     np.testing.assert_allclose(bias, wanted[1], rtol=1e-2, atol=3e-3)
@@ -219,7 +219,7 @@ def test_multiplicative_updates_equal_numpy(case, steps):
         return np.r_[x, b] if case.biased else x
 
     factors, bias, _ = case.learn("multiplicative", steps)
-    wanted = case.twin(solve)
+    wanted = case.solve_rows(solve)
     np.testing.assert_allclose(factors, wanted[0], rtol=5e-3, atol=1e-5)
     np.testing.assert_allclose(bias, wanted[1], rtol=5e-3, atol=1e-4)
 

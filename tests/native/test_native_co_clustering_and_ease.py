@@ -68,12 +68,12 @@ def test_block_sums_equal_numpy(seed, rows, others, n, own, other_clusters, clus
     own_cluster = rng.integers(own, size=(clusterings, rows), dtype=np.int32)
     cluster = rng.integers(other_clusters, size=(clusterings, others), dtype=np.int32)
     sums = _native.block_sums(*given_rows, own_cluster, cluster, own, other_clusters, threads)
-    twin = np.zeros((clusterings, own, other_clusters, 2))
+    expected = np.zeros((clusterings, own, other_clusters, 2))
     for s in range(clusterings):
         place = own_cluster[s][row], cluster[s][other]
-        np.add.at(twin[s, ..., 0], place, weight)
-        np.add.at(twin[s, ..., 1], place, weight * value.astype(np.float64))
-    np.testing.assert_allclose(sums, twin, rtol=1e-12, atol=1e-12)
+        np.add.at(expected[s, ..., 0], place, weight)
+        np.add.at(expected[s, ..., 1], place, weight * value.astype(np.float64))
+    np.testing.assert_allclose(sums, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_sums_have_the_same_bits_at_any_number_of_threads():
@@ -115,8 +115,8 @@ def test_gram_matrix_and_item_scores_equal_numpy(seed, rows, columns, n, threads
     weight = rng.normal(size=(columns, columns)).astype(np.float32)
     user, item = (rng.integers(-1, k, 5000).astype(np.int32) for k in (rows, columns))
     found = _native.item_scores(*by_row, weight, user, item, threads)
-    twin = np.where((user >= 0) & (item >= 0), (matrix @ weight.T.astype(np.float64))[user, item], 0)
-    np.testing.assert_allclose(found, twin, rtol=1e-5, atol=1e-5)
+    expected = np.where((user >= 0) & (item >= 0), (matrix @ weight.T.astype(np.float64))[user, item], 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 # What the bindings refuse --------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def rows_of(text, separator, quotes, width):
     return rows if plain else None
 
 
-def number_twin(kind, cells):
+def parse_numbers(kind, cells):
     """Return a column of numbers, or None if one is written in another way than the plain one."""
     if kind == "whole":
         return [int(cell) for cell in cells] if all(map(WHOLE.fullmatch, cells)) else None
@@ -53,7 +53,7 @@ def number_twin(kind, cells):
     return [float(nearest_float(cell.decode())) for cell in cells]
 
 
-def id_twin(cells):
+def encode_ids(cells):
     texts = [cell.decode() for cell in cells]
     ids = {text for text in texts if text}
     numbers = all(map(is_plain_integer, ids))
@@ -79,14 +79,16 @@ def read_all(batches, separator, quotes, kinds, threads):
     ]  # fmt: skip
 
 
-def twin(text, separator, quotes, kinds):
+def read_by_python(text, separator, quotes, kinds):
     rows = rows_of(text, separator, quotes, len(kinds))
     if rows is None:
         return None
     columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
     found = []
     for kind, cells in zip(kinds, columns, strict=True):
-        found.append(None if kind == "" else id_twin(cells) if kind == "id" else number_twin(kind, cells))
+        found.append(
+            None if kind == "" else encode_ids(cells) if kind == "id" else parse_numbers(kind, cells)
+        )
         if kind in ("real", "whole") and found[-1] is None:
             return None
     return found
@@ -142,11 +144,11 @@ def tables(draw):
 def test_plain_lines_are_read_and_others_declined(table, threads):
     batches, separator, quotes, kinds = table
     # Each batch must be plain by itself: carriage returns in all of its lines, or in none.
-    wanted = twin(b"".join(batches), separator, quotes, kinds)
+    wanted = read_by_python(b"".join(batches), separator, quotes, kinds)
     if any(rows_of(batch, separator, quotes, len(kinds)) is None for batch in batches):
         wanted = None
     elif wanted is None and b"\r" in b"".join(batches):
-        wanted = twin(b"".join(batches).replace(b"\r\n", b"\n"), separator, quotes, kinds)
+        wanted = read_by_python(b"".join(batches).replace(b"\r\n", b"\n"), separator, quotes, kinds)
     assert read_all(batches, separator, quotes, kinds, threads) == wanted
 
 
@@ -218,14 +220,14 @@ def test_invalid_utf8_is_declined(cell):
 @given(st.binary(min_size=64, max_size=64), st.sampled_from([b",", b"\n", b"\0", b"\x80", b"\xff"]))
 @example(bytes(range(64)), b"\x01")
 @example(b"\x01\x00" * 32, b"\x00")  # where a borrow from the byte before would be seen
-def test_both_byte_search_implementations(text, wanted):
+def test_both_byte_searches_find_the_same_positions(text, wanted):
     marks = sum(1 << k for k in range(64) if text[k : k + 1] == wanted)
     not_ascii = sum(1 << k for k in range(64) if text[k] > 127)
     assert text_marks(text, wanted, portable=True) == (marks, not_ascii)
     assert text_marks(text, wanted, portable=False) == (marks, not_ascii)
 
 
-def test_empty_input():
+def test_empty_input_gives_empty_columns():
     reader = PlainLines(",", True, ["id", "real", "whole"], 2)
     assert reader.feed(b"")
     (ids, codes), values, times = reader.finish()

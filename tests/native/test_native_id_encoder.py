@@ -33,7 +33,7 @@ CELLS = CANONICAL | NEARLY | TEXTS
 THREADS = st.sampled_from([1, 2, 3, 5])
 
 
-def twin(cells, *, empty_is_missing, texts_may_be_numbers):
+def encode_by_python(cells, *, empty_is_missing, texts_may_be_numbers):
     """Return the ids and codes by the definition: distinct, sorted, and looked up."""
     ids = {cell for cell in cells if cell is not None and not (cell == "" and empty_is_missing)}
     numbers = texts_may_be_numbers and all(map(is_plain_integer, ids))
@@ -70,7 +70,9 @@ def test_texts_are_encoded_like_the_python_reference(
         encoder.feed_texts(data.draw(st.sampled_from(columns_of(cells))))
     ids, codes = finish_encoding(encoder, texts_may_be_numbers=texts_may_be_numbers)
     cells = [cell for chunk in chunks for cell in chunk]
-    wanted = twin(cells, empty_is_missing=empty_is_missing, texts_may_be_numbers=texts_may_be_numbers)
+    wanted = encode_by_python(
+        cells, empty_is_missing=empty_is_missing, texts_may_be_numbers=texts_may_be_numbers
+    )
     assert (ids.tolist(), codes.tolist()) == wanted
     assert codes.dtype == np.int32
     if cells and texts_may_be_numbers:
@@ -85,7 +87,9 @@ def test_canonical_numbers_sort_as_numbers(chunks, threads):
         encoder.feed_texts(pl.Series(cells, dtype=pl.String))
     ids, codes = finish_encoding(encoder, texts_may_be_numbers=True)
     cells = [cell for chunk in chunks for cell in chunk]
-    assert (ids.tolist(), codes.tolist()) == twin(cells, empty_is_missing=True, texts_may_be_numbers=True)
+    assert (ids.tolist(), codes.tolist()) == encode_by_python(
+        cells, empty_is_missing=True, texts_may_be_numbers=True
+    )
     assert ids.dtype == np.int64 or not chunks
 
 
@@ -165,7 +169,7 @@ def test_hash_collisions_are_resolved():
     assert ids.ids[codes].tolist() == cells
 
 
-def test_many_long_texts():
+def test_many_long_texts_are_encoded():
     cells = [f"https://example.org/{'x' * (k % 300)}/{k}" for k in range(5000)]
     cells.append("y" * 1_000_000)  # larger than a page of the dictionary
     ids, codes = IdIndex.from_column(pl.Series(cells + cells[::-1]), "item")

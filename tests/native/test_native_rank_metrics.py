@@ -12,7 +12,7 @@ from foretaste import _native
 MASK = 2**64 - 1
 
 
-def figures_twin(ranked, relevant, gains, most):
+def metrics_by_numpy(ranked, relevant, gains, most):
     """Return the six figures of one list by their definitions."""
     n = len(ranked)
     hits = np.array([item in relevant for item in ranked], float)
@@ -59,7 +59,9 @@ def test_metrics_equal_numpy(seed, rows, n, items, most, with_gain):
         ones = np.ones(len(part))
         gains = dict(zip(part.tolist(), weights[row] if with_gain else ones, strict=True))
         listed = lists[row].tolist()
-        assert found[row] == pytest.approx(figures_twin(listed, set(part.tolist()), gains, most), abs=1e-12)
+        assert found[row] == pytest.approx(
+            metrics_by_numpy(listed, set(part.tolist()), gains, most), abs=1e-12
+        )
 
 
 def test_threads_change_no_bit():

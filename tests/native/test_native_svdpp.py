@@ -79,7 +79,7 @@ class Case:
         return (plan or self.plan()).epoch(*self.tables, **RATES, threads=threads, **self.time, **damping)
 
 
-def twin(case):
+def epoch_by_numpy(case):
     """Train as Koren published it, each implicit factor updated for each rating, in float64, in rounds."""
     p, q, y, bu, bi = (table.astype(np.float64) for table in case.tables)
     time = {name: table.astype(np.float64) for name, table in case.time.items()}
@@ -174,7 +174,7 @@ def test_svdpp_equals_numpy_reference(
     rng = np.random.default_rng(seed)
     shape = rng, users, items, max(rows, 1), factors
     case = Case(*shape, weighted=weighted, drift=drift, bins=bins, sessions=sessions)
-    expected_loss, expected, expected_time = twin(case)
+    expected_loss, expected, expected_time = epoch_by_numpy(case)
     loss = case.learn(threads)
     assert loss == pytest.approx(expected_loss, rel=1e-4, abs=1e-4)
     for got, wanted in zip(case.tables, expected, strict=True):
