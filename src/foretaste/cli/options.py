@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from foretaste.cli.suggestions import InvalidValueError
 from foretaste.errors import InvalidParameterError
+from foretaste.read_options import OptionSpec, PairsOptions, ReadOptions, SourceOptions, option_specs
 
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
 
@@ -52,78 +54,33 @@ def _parse_scale(_: click.Context, __: click.Parameter, text: str | None) -> tup
     return low, high
 
 
-_USER_COLUMN = click.option(
-    "--user-column", metavar="NAME", help="Column of user ids: its name, or its position from 0."
-)
-_ITEM_COLUMN = click.option("--item-column", metavar="NAME", help="Column of item ids.")
-_SOURCE_OPTIONS = (
-    click.option(
-        "--separator", metavar="TEXT", help="Field separator; also tab, whitespace.  [default: detected]"
-    ),
-    click.option(
-        "--header/--no-header",
-        default=None,
-        help="Whether the first line holds column names.  [default: detected]",
-    ),
-    click.option("--encoding", default="utf-8", show_default=True, help="Encoding of text files."),
-    click.option("--member", metavar="NAME", help="File inside a zip archive."),
-    click.option("--sheet", metavar="NAME", help="Sheet of a workbook: its name, or its position from 0."),
-    click.option("--table", metavar="NAME", help="Table of a database."),
-    click.option("--query", metavar="SQL", help="SELECT statement for a database."),
-)
-PAIRS_OPTIONS = (_USER_COLUMN, _ITEM_COLUMN, *_SOURCE_OPTIONS)
-READ_OPTIONS = (
-    _USER_COLUMN,
-    _ITEM_COLUMN,
-    click.option("--rating-column", metavar="NAME", help="Column of ratings."),
-    click.option("--timestamp-column", metavar="NAME", help="Column of timestamps."),
-    *_SOURCE_OPTIONS,
-    click.option(
-        "--decimal",
-        type=click.Choice([".", ","]),
-        default=".",
-        show_default=True,
-        help="Decimal separator of the ratings.",
-    ),
-    click.option(
-        "--layout",
-        type=click.Choice(["long", "wide"]),
-        default="long",
-        show_default=True,
-        help="long: one row per rating; wide: one row per user, one column per item.",
-    ),
-    click.option(
-        "--missing",
-        metavar="TEXT",
-        help='Value that means "no rating" in the wide layout.  [default: blank]',
-    ),
-    click.option(
-        "--first-column-is-count/--no-first-column-is-count",
-        default=None,
-        help="Whether the first column of a wide table counts ratings.  [default: detected]",
-    ),
-    click.option(
-        "--scale",
-        metavar="LOW,HIGH",
-        callback=_parse_scale,
-        help="Lowest and highest rating allowed.",
-    ),
-    click.option(
-        "--duplicates",
-        type=click.Choice(["raise", "last", "first", "mean"]),
-        default="raise",
-        show_default=True,
-        help="What to do with a pair of user and item that was rated more than once.",
-    ),
-    click.option(
-        "--on-error",
-        type=click.Choice(["raise", "skip"]),
-        default="raise",
-        show_default=True,
-        help="raise: stop at a row that cannot be used; skip: drop such rows and report them.",
-    ),
-    click.option("--where", metavar="EXPR", help='SQL condition on the rows: "userId <= 4000".'),
-)
+def _click_option(spec: OptionSpec) -> Callable[[Any], Any]:
+    """Return the option of the command line for a reading option."""
+    flag = "--" + spec.name.replace("_", "-") + ("-column" if spec.is_column else "")
+    default = f"  [default: {spec.default_text}]" if spec.default_text else ""
+    help_text = f"{spec.doc}.{default}"
+    if spec.is_switch:
+        return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=help_text)
+    if spec.choices:
+        choice = click.Choice(spec.choices)
+        return click.option(flag, type=choice, default=spec.default, show_default=True, help=help_text)
+    callback = _parse_scale if spec.name == "scale" else None
+    return click.option(
+        flag,
+        metavar=spec.metavar or None,
+        default=spec.default,
+        show_default=spec.default is not None,
+        callback=callback,
+        help=help_text,
+    )
+
+
+def _click_options(options: type[SourceOptions]) -> tuple[Callable[[Any], Any], ...]:
+    return tuple(_click_option(spec) for spec in option_specs(options) if spec.on_command_line)
+
+
+PAIRS_OPTIONS = _click_options(PairsOptions)
+READ_OPTIONS = _click_options(ReadOptions)
 
 
 TRAIN_OPTION = click.option("--train", metavar="FILE", help="Training ratings; needs --test.")

@@ -16,6 +16,7 @@ from foretaste.data_audit.source import load_input
 from foretaste.data_audit.summary import summarize
 from foretaste.data_audit.time_checks import check_timestamps
 from foretaste.data_audit.user_checks import check_cold_start, check_users
+from foretaste.read_options import ReadOptions, document_options
 
 _CHECKS = {
     "rows": check_rows,
@@ -91,6 +92,7 @@ class Audit(PlotMixin):
         return as_html(self)
 
 
+@document_options(ReadOptions)
 def audit(
     source: Any,
     *,
@@ -115,7 +117,7 @@ def audit(
     progress : bool or Progress
         Whether to show the progress of the checks.
     **read_options
-        The other arguments of ``read_ratings``.
+        The other arguments of ``read_ratings``, of {option_names}.
 
     Returns
     -------

@@ -17,12 +17,13 @@ from foretaste.io.frame_table import FrameTable
 from foretaste.io.row_errors import RowErrorCollector
 from foretaste.io.text_source import TextSource
 from foretaste.io.text_table import TextTable
+from foretaste.read_options import ColumnRequest
 
 log = logging.getLogger("foretaste")
 
 _MIN_WIDE_COLUMNS = 12  # with so many columns and no usual name, a table is not in the long layout
 
-RequestedColumns = Mapping[str, "str | int | None"]
+RequestedColumns = Mapping[str, ColumnRequest]
 
 
 @dataclass(frozen=True)

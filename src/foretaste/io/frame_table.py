@@ -73,11 +73,6 @@ class FrameTable:
         self._row_label = row_label
         self._selection: Int64Array | None = None
 
-    def set_row_label(self, row_label: Callable[[int], str]) -> FrameTable:
-        """Set the function that labels a row; return self."""
-        self._row_label = row_label
-        return self
-
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
 

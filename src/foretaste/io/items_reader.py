@@ -17,7 +17,8 @@ from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.io.column_mapping import deduplicate_names, normalize_name, resolve_column
 from foretaste.io.frame_table import FrameTable, column_values, to_text_series
-from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.table_source import SourceTable, open_source
+from foretaste.read_options import ItemsOptions, document_options
 
 log = logging.getLogger("foretaste")
 
@@ -37,6 +38,7 @@ _TITLE_NAMES = (
 _KNOWN_NAMES = (*_TITLE_NAMES, "id", "genre", "genres", "description", "year", "author", "url", "category")
 
 
+@document_options(ItemsOptions)
 def read_items(
     source: Any,
     *,
@@ -56,12 +58,7 @@ def read_items(
     ----------
     source : str, Path, open binary file, or data frame
         One row per item.
-    item, title : str or int, optional
-        Columns of item ids and titles: a name, or a position from 0. By default columns with usual names are
-        used, else the first column and the first other one; the choice is logged. A sheet or frame of one
-        column holds titles; its items are numbered from 1 by row.
-    separator, header, encoding, member, sheet, table, query
-        As in ``read_ratings``.
+    {options}
 
     Returns
     -------
@@ -74,13 +71,15 @@ def read_items(
         If an item occurs twice or has no id, or there is no column but the ids.
     NotFoundError
         If the file does not exist.
+
+    Notes
+    -----
+    Columns without usual names: the first one holds the ids, the first other one the titles; the choice is
+    logged. A sheet or frame of one column holds titles; its items are numbered from 1 by row.
     """
-    source_table = open_source(
-        source,
-        SourceOptions(separator, header, encoding, ".", member, sheet, table, query),
-        min_columns=2,
-        known_names=_KNOWN_NAMES,
-    )
+    arguments = dict(locals())
+    del arguments["source"]
+    source_table = open_source(source, ItemsOptions(**arguments), min_columns=2, known_names=_KNOWN_NAMES)
     names = deduplicate_names(
         source_table.header if source_table.header is not None else [""] * source_table.width
     )

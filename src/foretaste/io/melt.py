@@ -12,12 +12,13 @@ from foretaste.errors import (
     Hint,
     InvalidParameterError,
 )
+from foretaste.io.encoding import encode_ratings, record_out_of_scale
 from foretaste.io.frame_table import FrameTable, column_values, to_series
-from foretaste.io.read_options import ReadOptions, encode_ratings, record_out_of_scale
 from foretaste.io.row_errors import RowError
 from foretaste.io.table_source import SourceTable
 from foretaste.io.wide import MeltedRatings, melt
 from foretaste.ratings import Ratings
+from foretaste.read_options import ReadOptions
 from foretaste.typing import AnyArray, BoolArray, Int64Array
 
 _MAX_SHOWN = 3
@@ -70,7 +71,7 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     InvalidParameterError
         If a column is requested that a wide table does not have.
     """
-    for role, column in options.columns.items():
+    for role, column in options.requested_columns().items():
         if column is not None and role != "user":
             raise InvalidParameterError(
                 "the columns are the items if {layout}",
@@ -84,7 +85,7 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
         header=table.header is not None,
         titles=_column_titles(table),
         missing=options.missing,
-        user=options.columns.get("user"),
+        user=options.user,
         first_column_is_count=options.first_column_is_count,
         row_label=table.row_label,
     )

@@ -16,8 +16,9 @@ from foretaste.ids import IdIndex, factorize_text
 from foretaste.io.column_mapping import ColumnMapping, map_columns
 from foretaste.io.frame_table import FrameTable
 from foretaste.io.items_reader import columns_as_text
-from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.table_source import SourceTable, open_source
 from foretaste.ratings import Pairs
+from foretaste.read_options import PairsOptions, document_options
 from foretaste.typing import IndexArray, Int64Array
 
 log = logging.getLogger("foretaste")
@@ -57,6 +58,7 @@ class FilePairs:
         return len(self.frame)
 
 
+@document_options(PairsOptions)
 def read_pairs(
     source: Any,
     *,
@@ -76,10 +78,7 @@ def read_pairs(
     ----------
     source : str, Path, open binary file, or data frame
         A source as in ``read_ratings``; additional columns are kept.
-    user, item : str or int, optional
-        Column name, or position from 0; recognized and logged as in ``read_ratings``.
-    separator, header, encoding, member, sheet, table, query
-        As in ``read_ratings``.
+    {options}
 
     Raises
     ------
@@ -88,12 +87,13 @@ def read_pairs(
     NotFoundError
         If the file does not exist.
     """
+    arguments = dict(locals())
     import polars as pl
 
-    source_table = open_source(
-        source, SourceOptions(separator, header, encoding, ".", member, sheet, table, query), min_columns=2
-    )
-    mapping = map_columns(source_table, {"user": user, "item": item, "timestamp": None}, ("user", "item"))
+    del arguments["source"]
+    options = PairsOptions(**arguments)
+    source_table = open_source(source, options, min_columns=2)
+    mapping = map_columns(source_table, options.requested_columns() | {"timestamp": None}, ("user", "item"))
     columns = dict(zip(mapping.names, columns_as_text(source_table), strict=True))
     timestamp_column = mapping.column_name("timestamp") if "timestamp" in mapping.positions else None
     timestamps = None

@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from foretaste._utils.checks import check_choice
-from foretaste.column_roles import ROLES, check_scale, filter_rows, referenced_columns
+from foretaste.column_roles import check_scale, filter_rows, referenced_columns
 from foretaste.errors import (
     DataError,
     Hint,
 )
 from foretaste.ids import EncodedIds
 from foretaste.io.column_mapping import ColumnMapping, map_columns
+from foretaste.io.encoding import encode_ratings, record_out_of_scale
 from foretaste.io.frame_table import FrameTable, to_series
 from foretaste.io.melt import read_wide
-from foretaste.io.read_options import ReadOptions, encode_ratings, record_out_of_scale
 from foretaste.io.row_errors import RowError
-from foretaste.io.table_source import SourceOptions, SourceTable, open_source
+from foretaste.io.table_source import SourceTable, open_source
 from foretaste.io.text_parser import infer_numeric
+from foretaste.io.text_source import TextSizes
 from foretaste.io.text_table import TextTable, default_column_name
-from foretaste.io.wide import MissingValues
 from foretaste.ratings import Ratings
+from foretaste.read_options import MissingValues, ReadOptions, document_options
 from foretaste.typing import BoolArray, Int64Array
 
 log = logging.getLogger("foretaste")
@@ -54,6 +54,7 @@ class ReadReport:
     name: str
 
 
+@document_options(ReadOptions)
 def read_ratings(
     source: Any,
     *,
@@ -88,42 +89,7 @@ def read_ratings(
         with gzip or in a zip archive. ``"-"`` is standard input. Or a data frame: pandas, polars, pyarrow, a
         duckdb relation, any Arrow stream. Or a database: an SQLite file, an open connection, an SQLAlchemy
         URL, engine or connection.
-    user, item, rating, timestamp, weight : str or int, optional
-        Column name, or position from 0. By default columns are recognized by their usual names; a table
-        without usual names is read by position: user, item, rating, timestamp. The choice is logged. A
-        weight column is never guessed.
-    separator : str, optional
-        Field separator: a comma, tab, ``::``, ``|``, ``;``, ``"whitespace"`` or any other text; detected
-        from the first lines by default.
-    header : bool, optional
-        Whether the first line holds column names; detected by default.
-    encoding : str
-    decimal : {".", ","}
-        Decimal separator of ratings in text.
-    layout : {"long", "wide"}
-        One row per rating, or one row per user and one column per item, named by the item id.
-    missing : number, str, or a sequence of them, optional
-        Values that mean "no rating" in the wide layout, in addition to blank cells; by default an outlying
-        99 is recognized, which is logged.
-    first_column_is_count : bool, optional
-        Whether the first column of a wide table is the number of ratings in its row; detected by default.
-    member : str, optional
-        File in a zip archive.
-    sheet : str or int, optional
-        Sheet of a workbook, by name or position from 0; the first visible one by default.
-    table, query : str, optional
-        Table of a database, or a ``SELECT`` query; not needed if there is only one table.
-    scale : (low, high), optional
-        Rating scale, in rating units; a rating outside it is an error.
-    duplicates : {"raise", "last", "first", "mean"}
-        How to handle a user who rated an item more than once.
-    on_error : {"raise", "skip"}
-        How to handle invalid rows. ``"skip"`` leaves them out and logs a warning with their number, the
-        reasons and the first lines; ``read_ratings_with_report`` returns all of them. With ``"skip"`` a
-        repeated pair keeps its first row, unless ``duplicates`` is set.
-    where : str, optional
-        SQL condition over all columns of the source, applied before anything else:
-        ``"userId <= 4000"``.
+    {options}
 
     Returns
     -------
@@ -138,15 +104,19 @@ def read_ratings(
         If the file does not exist.
     InvalidParameterError
         If an argument is invalid.
+
+    Notes
+    -----
+    Columns are recognized by their usual names; a table without usual names is read by position: user, item,
+    rating, timestamp. The choice is logged.
+
+    With ``on_error="skip"`` a warning with the number of invalid rows, the reasons and the first lines is
+    logged; ``read_ratings_with_report`` returns all of them. A repeated pair keeps its first row, unless
+    ``duplicates`` is given. ``where`` is applied before anything else and may name any column of the source.
     """
-    check_choice("on_error", on_error, ("raise", "skip"))
-    columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    columns |= {} if weight is None else {"weight": weight}
-    source_options = SourceOptions(separator, header, encoding, decimal, member, sheet, table, query)
-    options = ReadOptions(
-        columns, scale, duplicates, where, layout, missing, first_column_is_count, source_options
-    )
-    report = _read_source(source, options, skip=on_error == "skip")
+    arguments = dict(locals())
+    del arguments["source"]
+    report = read_source(source, ReadOptions(**arguments))
     if report.row_errors:
         n_skipped = report.n_rows - len(report.ratings)
         log.warning(
@@ -166,20 +136,30 @@ def read_ratings_with_report(source: Any, **options: Any) -> ReadReport:
     **options
         Other arguments of ``read_ratings``, except ``on_error``.
     """
-    columns = {role: options.pop(role, None) for role in ROLES}
-    columns |= {role: options.pop(role) for role in ("weight",) if options.get(role) is not None}
-    names = ("scale", "duplicates", "where", "layout", "missing", "first_column_is_count")
-    checks = {name: options.pop(name) for name in names if name in options}
-    return _read_source(
-        source, ReadOptions(columns, **checks, source_options=SourceOptions(**options)), skip=True
-    )
+    return read_source(source, ReadOptions(**options, on_error="skip"))
 
 
-def _read_source(source: Any, options: ReadOptions, *, skip: bool) -> ReadReport:
+def read_source(source: Any, options: ReadOptions, sizes: TextSizes = TextSizes()) -> ReadReport:
+    """Read ratings like ``read_ratings``, without logging the skipped rows.
+
+    Parameters
+    ----------
+    source
+        As in ``read_ratings``.
+    options : ReadOptions
+    sizes : TextSizes
+        How text is read in batches.
+    """
     check_scale(options.scale)
     wide = options.layout == "wide"
     table = open_source(
-        source, options.source_options, min_columns=2 if wide else len(_REQUIRED_ROLES), skip=skip, wide=wide
+        source,
+        options,
+        min_columns=2 if wide else len(_REQUIRED_ROLES),
+        decimal=options.decimal,
+        skip=options.skip_errors,
+        wide=wide,
+        sizes=sizes,
     )
     ratings = read_wide(table, options) if wide else _read_long(table, options)
     row_errors = tuple(table.error_collector.row_errors)
@@ -188,7 +168,7 @@ def _read_source(source: Any, options: ReadOptions, *, skip: bool) -> ReadReport
 
 def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
     """Read a table with one rating per row."""
-    mapping = map_columns(table, options.columns, _REQUIRED_ROLES)
+    mapping = map_columns(table, options.requested_columns(), _REQUIRED_ROLES)
     columns = _read_columns(table, mapping, options.where)
     n = len(columns["rating"])
     if n == 0:
@@ -201,7 +181,7 @@ def _read_long(table: SourceTable, options: ReadOptions) -> Ratings:
     for role in ("user", "item"):
         table.check_ids(columns[role], role, mapping.column_name(role))
     parsed_columns["timestamp"] = _parse_timestamps(
-        table, columns, mapping, is_guessed=options.columns["timestamp"] is None
+        table, columns, mapping, is_guessed=options.timestamp is None
     )
     ids = {role: columns[role] for role in ("user", "item")}
     record_out_of_scale(table, parsed_columns["rating"], options.scale)

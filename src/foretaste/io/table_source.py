@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foretaste._utils.checks import check_choice
 from foretaste.column_roles import frame_columns, is_frame
 from foretaste.errors import (
     DataError,
@@ -24,10 +23,10 @@ from foretaste.io.rdata import read_matrix
 from foretaste.io.rdata_format import MAGIC as R_MAGIC
 from foretaste.io.row_errors import RowErrorCollector
 from foretaste.io.sql import is_database, read_table
-from foretaste.io.text_source import TextSource, load_source, normalize_text
+from foretaste.io.text_source import TextSizes, TextSource, load_source, normalize_text
 from foretaste.io.text_table import TextTable
+from foretaste.read_options import SourceOptions
 
-_LARGE_FILE_SIZE = 1 << 23  # bytes; text of at least this size is read in batches
 _UTF8_NAMES = ("utf-8", "utf8", "utf_8")
 
 # Format-specific options by format.
@@ -41,46 +40,16 @@ _ALLOWED_OPTIONS = {
 SourceTable = TextTable | FrameTable
 
 
-@dataclass(frozen=True)
-class SourceOptions:
-    """Options that describe the format of a source; None to detect it.
-
-    Parameters
-    ----------
-    separator, header, encoding
-        For text; ``header`` also for worksheets.
-    decimal : {".", ","}
-        Decimal separator of numbers in text.
-    member : str, optional
-        File in a zip archive.
-    sheet : str or int, optional
-        Sheet of a workbook, by name or position from 0.
-    table, query : str, optional
-        Table or query of a database.
-    """
-
-    separator: str | None = None
-    header: bool | None = None
-    encoding: str = "utf-8"
-    decimal: str = "."
-    member: str | None = None
-    sheet: str | int | None = None
-    table: str | None = None
-    query: str | None = None
-
-    def __post_init__(self) -> None:
-        check_choice("decimal", self.decimal, (".", ","))
-        check_choice("header", self.header, (None, True, False))
-
-
 def open_source(
     source: Any,
     options: SourceOptions,
     *,
     min_columns: int,
     known_names: Iterable[str] = (),
+    decimal: str = ".",
     skip: bool = False,
     wide: bool = False,
+    sizes: TextSizes = TextSizes(),
 ) -> SourceTable:
     """Open a source.
 
@@ -93,10 +62,14 @@ def open_source(
         Minimum number of columns.
     known_names : iterable of str
         Normalized names that headers use besides those of roles.
+    decimal : str
+        Decimal separator of numbers in text.
     skip : bool
         Whether invalid rows are skipped and logged instead of raised.
     wide : bool
         Whether rows are users and columns are items.
+    sizes : TextSizes
+        How text is read in batches.
 
     Raises
     ------
@@ -105,65 +78,122 @@ def open_source(
     InvalidParameterError
         If the source has an unsupported type, or an option does not apply to it.
     """
-    if is_database(source):
-        return _open_database(source, options, skip=skip)
-    if is_frame(source):
-        _check_options(options, "the frame", ())
-        return FrameTable(
-            frame_columns(source), "the frame", RowErrorCollector("the frame", skip=skip), in_memory=True
-        )
-    if not isinstance(source, str | Path) and not hasattr(source, "read"):
-        raise InvalidParameterError(
-            f"source={type(source).__name__} is not a path, an open file or a data frame",
-            hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
-        )
-    file = Path(source) if isinstance(source, str | Path) and str(source) != "-" else None
-    kind = None if file is None else _detect_file_kind(file)
-    if file is not None and kind in ("parquet", "sqlite"):  # read in place
+    opener = _SourceOpener(options, min_columns, frozenset(known_names), decimal, skip, wide, sizes)
+    return opener.open_any(source)
+
+
+@dataclass(frozen=True)
+class _SourceOpener:
+    options: SourceOptions
+    min_columns: int
+    known_names: frozenset[str]
+    decimal: str
+    skip: bool
+    wide: bool
+    sizes: TextSizes
+
+    def open_any(self, source: Any) -> SourceTable:
+        if is_database(source):
+            return self._open_database(source)
+        if is_frame(source):
+            _check_options(self.options, "the frame", ())
+            collector = self._error_collector("the frame")
+            return FrameTable(frame_columns(source), "the frame", collector, in_memory=True)
+        if not isinstance(source, str | Path) and not hasattr(source, "read"):
+            raise InvalidParameterError(
+                f"source={type(source).__name__} is not a path, an open file or a data frame",
+                hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
+            )
+        if isinstance(source, str | Path) and str(source) != "-":
+            table = self._open_in_place(Path(source), str(source))
+            if table is not None:
+                return table
+        content = load_source(source, self.options.member)
+        if content.kind == "text" and not content.data.startswith(R_MAGIC):
+            is_unpacked_file = isinstance(source, str | Path) and Path(source).name == content.name
+            path = str(source) if is_unpacked_file else content.name
+            return self._open_text(content.name, lambda: self._normalize(content.data, path))
+        return self._open_binary(content)
+
+    def _open_in_place(self, file: Path, path: str) -> SourceTable | None:
+        """Open a file of a kind that need not be loaded as a whole; None if it is of another kind."""
+        kind = _detect_file_kind(file)
         if kind == "sqlite":
-            return _open_database(file, options, skip=skip)
-        _check_options(options, file.name, ())
-        return FrameTable(LazyColumns(file, file.name), file.name, RowErrorCollector(file.name, skip=skip))
-    utf8 = options.encoding.lower() in _UTF8_NAMES and options.member is None
-    if file is not None and kind == "text" and utf8 and _is_large_file(file):
-        path = str(source)
-        text = TextSource(
-            file.name, lambda: normalize_text(load_source(file, None).data, path, options.encoding), file
-        )
-        return _open_text(
-            text, file.name, options, RowErrorCollector(file.name, skip=skip), min_columns, known_names, wide
-        )
-    content = load_source(source, options.member)
-    error_collector = RowErrorCollector(content.name, skip=skip)
-    if content.kind == "text" and not content.data.startswith(R_MAGIC):
-        is_unpacked_file = isinstance(source, str | Path) and Path(source).name == content.name
-        path = str(source) if is_unpacked_file else content.name
-        text = TextSource(content.name, lambda: normalize_text(content.data, path, options.encoding))
-        return _open_text(text, content.name, options, error_collector, min_columns, known_names, wide)
-    return _open_binary(content, options, error_collector)
+            return self._open_database(file)
+        if kind == "parquet":
+            _check_options(self.options, file.name, ())
+            return FrameTable(LazyColumns(file, file.name), file.name, self._error_collector(file.name))
+        is_utf8 = self.options.encoding.lower() in _UTF8_NAMES and self.options.member is None
+        if kind == "text" and is_utf8 and file.is_file() and file.stat().st_size >= self.sizes.large_file:
+            return self._open_text(
+                file.name, lambda: self._normalize(load_source(file, None).data, path), file
+            )
+        return None
 
+    def _error_collector(self, name: str) -> RowErrorCollector:
+        return RowErrorCollector(name, skip=self.skip)
 
-def _open_text(
-    text: TextSource,
-    name: str,
-    options: SourceOptions,
-    error_collector: RowErrorCollector,
-    min_columns: int,
-    known_names: Iterable[str],
-    wide: bool,
-) -> TextTable:
-    _check_options(options, name, ())
-    return open_table(
-        text,
-        name,
-        separator=options.separator,
-        header=options.header,
-        min_columns=min_columns,
-        known_names=known_names,
-        error_collector=error_collector,
-        decimal=options.decimal,
-        wide=wide,
-    )
+    def _normalize(self, data: bytes, path: str) -> bytes:
+        return normalize_text(data, path, self.options.encoding)
+
+    def _open_text(self, name: str, read_all: Callable[[], bytes], file: Path | None = None) -> TextTable:
+        text = TextSource(name, read_all, file, self.sizes)
+        _check_options(self.options, name, ())
+        return open_table(
+            text,
+            name,
+            separator=self.options.separator,
+            header=self.options.header,
+            min_columns=self.min_columns,
+            known_names=self.known_names,
+            error_collector=self._error_collector(name),
+            decimal=self.decimal,
+            wide=self.wide,
+        )
+
+    def _open_binary(self, content: SourceBytes) -> FrameTable:
+        data, kind, name = content
+        collector = self._error_collector(name)
+        _check_options(self.options, name, _ALLOWED_OPTIONS.get(kind, ()))
+        if kind in ("xlsx", "xls", "ods"):
+            return self._open_workbook(data, name)
+        if kind in ("parquet", "arrow"):
+            return FrameTable(LazyColumns(data, name), name, collector)
+        if kind == "sqlite":
+            return self._open_database(data, name)
+        if kind == "numpy":
+            columns = _array_columns(data, name)
+            return FrameTable(
+                columns, name, collector, has_typed_ids=False, allow_positional=True, header=False
+            )
+        if kind == "text":  # R serialization, which has no entry among the magic bytes
+            return FrameTable(read_matrix(data, name), name, collector)
+        description, hint = FILE_FORMATS[kind]
+        raise DataError(
+            f"{name} is {description}, which cannot be read directly", hint=hint.format(name=name)
+        )
+
+    def _open_workbook(self, data: bytes, name: str) -> FrameTable:
+        sheet = read_sheet(data, name, self.options.sheet, header=self.options.header)
+        table = FrameTable(
+            dict(zip(sheet.frame.columns, sheet.frame.get_columns(), strict=True)),
+            name,
+            self._error_collector(name),
+            has_typed_ids=False,
+            allow_positional=True,
+            header=sheet.has_header,
+            row_label=sheet.row_label,
+            decimal=self.decimal,
+        )
+        table.titles = sheet.titles or None
+        table.cell_label = sheet.cell_label
+        return table
+
+    def _open_database(self, source: Any, name: str | None = None) -> FrameTable:
+        result = read_table(source, table=self.options.table, query=self.options.query)
+        label = name or result.name
+        columns = dict(zip(result.frame.columns, result.frame.get_columns(), strict=True))
+        return FrameTable(columns, label, self._error_collector(label), row_label=result.row_label)
 
 
 def _check_options(options: SourceOptions, name: str, allowed: tuple[str, ...]) -> None:
@@ -178,46 +208,6 @@ def _check_options(options: SourceOptions, name: str, allowed: tuple[str, ...]) 
             )
 
 
-def _is_large_file(file: Path) -> bool:
-    return file.is_file() and file.stat().st_size >= _LARGE_FILE_SIZE
-
-
-def _open_binary(
-    content: SourceBytes, options: SourceOptions, error_collector: RowErrorCollector
-) -> FrameTable:
-    """Open a binary format."""
-    data, kind, name = content
-    _check_options(options, name, _ALLOWED_OPTIONS.get(kind, ()))
-    if kind in ("xlsx", "xls", "ods"):
-        sheet = read_sheet(data, name, options.sheet, header=options.header)
-        table = FrameTable(
-            dict(zip(sheet.frame.columns, sheet.frame.get_columns(), strict=True)),
-            name,
-            error_collector,
-            has_typed_ids=False,
-            allow_positional=True,
-            header=sheet.has_header,
-            row_label=sheet.row_label,
-            decimal=options.decimal,
-        )
-        table.titles = sheet.titles or None
-        table.cell_label = sheet.cell_label
-        return table
-    if kind in ("parquet", "arrow"):
-        return FrameTable(LazyColumns(data, name), name, error_collector)
-    if kind == "sqlite":
-        return _open_database(data, options, skip=error_collector.skip, name=name)
-    if kind == "numpy":
-        columns = _array_columns(data, name)
-        return FrameTable(
-            columns, name, error_collector, has_typed_ids=False, allow_positional=True, header=False
-        )
-    if kind == "text":  # R serialization, which has no entry among the magic bytes
-        return FrameTable(read_matrix(data, name), name, error_collector)
-    description, hint = FILE_FORMATS[kind]
-    raise DataError(f"{name} is {description}, which cannot be read directly", hint=hint.format(name=name))
-
-
 def _detect_file_kind(path: Path) -> str:
     """Return the format of a file by its magic bytes; text if it cannot be opened (reading it raises)."""
     try:
@@ -226,17 +216,6 @@ def _detect_file_kind(path: Path) -> str:
             return "r" if start.startswith(R_MAGIC) else detect_kind(start)
     except OSError:
         return "text"
-
-
-def _make_frame_table(frame: Any, name: str, error_collector: RowErrorCollector) -> FrameTable:
-    return FrameTable(dict(zip(frame.columns, frame.get_columns(), strict=True)), name, error_collector)
-
-
-def _open_database(source: Any, options: SourceOptions, *, skip: bool, name: str | None = None) -> FrameTable:
-    result = read_table(source, table=options.table, query=options.query)
-    label = name or result.name
-    table = _make_frame_table(result.frame, label, RowErrorCollector(label, skip=skip))
-    return table.set_row_label(result.row_label)
 
 
 def _array_columns(data: bytes, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import codecs
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,9 +19,26 @@ from foretaste.io.archive import SourceBytes, unpack
 
 _UTF8_HINT = Hint({"encoding": "utf-8"})
 _NON_FILE_CODECS = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
-_START_SIZE = 1 << 18  # bytes of a large file that suffice to detect its dialect
-_BATCH_SIZE = 1 << 24
 _TRAILING_BLANK_LINES = re.compile(rb"(\n[ \t\r]*)+\Z")  # which editors leave
+
+
+@dataclass(frozen=True)
+class TextSizes:
+    """How text is read in batches.
+
+    Parameters
+    ----------
+    large_file : int
+        Bytes from which on a file is read in batches.
+    start : int
+        Bytes of a large file that its dialect is detected from.
+    batch : int
+        Bytes of a batch.
+    """
+
+    large_file: int = 1 << 23
+    start: int = 1 << 18
+    batch: int = 1 << 24
 
 
 def load_source(source: str | Path | BinaryIO, member: str | None) -> SourceBytes:
@@ -71,9 +89,17 @@ class TextSource:
         Returns the whole text.
     file : Path, optional
         Its path, if it is a UTF-8 file to read in batches; else ``read_all`` is called at once.
+    sizes : TextSizes
     """
 
-    def __init__(self, name: str, read_all: Callable[[], bytes], file: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        read_all: Callable[[], bytes],
+        file: Path | None = None,
+        sizes: TextSizes = TextSizes(),
+    ) -> None:
+        self._batch_size = sizes.batch
         self._read_all = read_all
         self._data: bytes | None = None
         self._file = file
@@ -82,7 +108,7 @@ class TextSource:
             self._data = self.start = read_all()
             return
         with file.open("rb") as handle:
-            start = handle.read(_START_SIZE)
+            start = handle.read(sizes.start)
         self._bom_length = _bom_length(start)
         start = start[self._bom_length : start.rfind(b"\n") + 1]
         if not start.strip() or b"\0" in start or not _is_utf8(start):
@@ -103,7 +129,7 @@ class TextSource:
     def iter_batches(self, offset: int) -> Iterator[bytes | memoryview]:
         """Yield the text from ``offset`` on in batches of whole lines."""
         if self._file is None or self._data is not None:
-            yield from split_batches(self.all_bytes(), offset)
+            yield from split_batches(self.all_bytes(), offset, self._batch_size)
         else:
             yield from self._iter_file_batches(self._file, offset)
 
@@ -111,7 +137,7 @@ class TextSource:
         end = _find_text_end(file)
         with file.open("rb", buffering=0) as handle:
             handle.seek(self._bom_length + offset)
-            remaining, batch = end - self._bom_length - offset, bytearray(_BATCH_SIZE + 1)
+            remaining, batch = end - self._bom_length - offset, bytearray(self._batch_size + 1)
             n_buffered = 0
             while remaining > 0:
                 n_read = handle.readinto(
@@ -127,7 +153,9 @@ class TextSource:
                     return
                 complete_size = batch.rfind(b"\n", 0, n_buffered) + 1
                 if complete_size == 0:  # a line longer than a batch
-                    batch = batch + bytes(_BATCH_SIZE)  # a new buffer: the last batch may still be in use
+                    batch = batch + bytes(
+                        self._batch_size
+                    )  # a new buffer: the last batch may still be in use
                     continue
                 yield memoryview(batch)[:complete_size]
                 batch[: n_buffered - complete_size] = batch[complete_size:n_buffered]
@@ -159,11 +187,11 @@ def _find_text_end(file: Path) -> int:
     return size - len(tail) + len(_TRAILING_BLANK_LINES.sub(b"", tail))
 
 
-def split_batches(data: bytes, offset: int) -> Iterator[memoryview]:
+def split_batches(data: bytes, offset: int, size: int) -> Iterator[memoryview]:
     """Yield a text from ``offset`` on in batches of whole lines."""
     view = memoryview(data)
     while offset < len(data):
-        end = data.rfind(b"\n", offset, offset + _BATCH_SIZE) + 1 or data.find(b"\n", offset) + 1 or len(data)
+        end = data.rfind(b"\n", offset, offset + size) + 1 or data.find(b"\n", offset) + 1 or len(data)
         yield view[offset:end]
         offset = end
 

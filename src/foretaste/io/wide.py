@@ -19,6 +19,7 @@ from foretaste.errors import (
     InvalidParameterError,
 )
 from foretaste.io.text_parser import parse_integers
+from foretaste.read_options import MissingValues
 from foretaste.typing import BoolArray, Float32Array, Int64Array
 
 log = logging.getLogger("foretaste")
@@ -28,8 +29,6 @@ _MARKERS = (99.0, -99.0, 999.0, -999.0, 9999.0, -9999.0)
 _MIN_MARKER_SHARE = 0.05  # of all cells; a rarer marker only causes a warning
 _MIN_COUNT_ROWS = 5  # minimum number of rows to recognize a column of counts
 _MIN_COUNT_SHARE = 0.9  # of the rows; no column of ratings reaches that by chance
-
-MissingValues = float | str | Sequence[float | str] | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,52 +1,19 @@
-"""Options of ``read_ratings``, and the checks of parsed columns before they are encoded."""
+"""Encodes parsed columns as ``Ratings``, and records rows out of scale and repeated pairs."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from foretaste._utils.checks import check_choice
 from foretaste.column_roles import scale_hint
-from foretaste.errors import (
-    DataError,
-    Hint,
-    InvalidParameterError,
-    to_python,
-)
+from foretaste.errors import DataError, to_python
 from foretaste.ids import EncodedIds
-from foretaste.io.column_mapping import RequestedColumns
 from foretaste.io.row_errors import RowErrorCollector, RowSource
-from foretaste.io.table_source import SourceOptions
-from foretaste.io.wide import MissingValues
 from foretaste.ratings import DUPLICATES_HINT, Ratings
+from foretaste.read_options import ReadOptions
 from foretaste.typing import Float32Array
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """Options of ``read_ratings``."""
-
-    columns: RequestedColumns
-    scale: tuple[float, float] | None = None
-    duplicates: str = "raise"
-    where: str | None = None
-    layout: str = "long"
-    missing: MissingValues = None
-    first_column_is_count: bool | None = None
-    source_options: SourceOptions = field(default_factory=SourceOptions)
-
-    def __post_init__(self) -> None:
-        check_choice("layout", self.layout, ("long", "wide"))
-        for name in ("missing", "first_column_is_count"):
-            if self.layout == "long" and getattr(self, name) is not None:
-                raise InvalidParameterError(
-                    f"{{{name}}} is for {{layout}} only",
-                    arguments={name: getattr(self, name), "layout": "wide"},
-                    hint=Hint({"layout": "wide"}, "if rows are users and columns are items"),
-                )
 
 
 def encode_ratings(
