@@ -1,7 +1,7 @@
-"""Options of the readers, each declared once: default, allowed values, documentation, form on the command line.
+"""Options of the readers, each declared once: default, allowed values, documentation, command-line form.
 
-The fields of these classes are the keyword arguments of ``read_ratings``, ``read_pairs`` and ``read_items``; their
-checks, the parameters in their docstrings and the reading options of the command line are made from them.
+The fields of these classes are the keyword arguments of ``read_ratings``, ``read_pairs`` and ``read_items``.
+Their checks, the parameters in their docstrings and the options of the command line are made from them.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class ReadOptions(PairsOptions):
     layout: str = _choice(
         "long", "long: one row per rating; wide: one row per user, one column per item", "long", "wide"
     )
-    missing: MissingValues = _option(
+    missing: MissingValues = _option(  # noqa: RUF009 - a dataclass field
         None, 'Value that means "no rating" in the wide layout, besides blank cells',
         "number, str, or a sequence of them, optional",
         default_text="an outlying 99, which is logged", metavar="TEXT",

@@ -33,16 +33,17 @@ from foretaste.io import (
     read_pairs,
     read_ratings,
     read_ratings_with_report,
-    table_source,
-    text_source,
 )
 from foretaste.io.archive import unpack
 from foretaste.io.column_mapping import deduplicate_names
 from foretaste.io.excel import read_sheet
+from foretaste.io.ratings_reader import read_source
+from foretaste.io.text_source import DEFAULT_SIZES, TextSizes, TextSource
 from foretaste.io.text_table import TextTable
 from foretaste.io.wide import melt
 from foretaste.models import MODELS
 from foretaste.persistence import inspect, load
+from foretaste.read_options import ReadOptions
 
 SECONDS = 5.0  # of work, for one input; a usual one takes some thousandths
 
@@ -195,15 +196,14 @@ def _survey(path: Path, options: dict[str, Any]) -> None:
 
 
 # The same text read in other ways: in parts, without the native reader, record by record.
-_WAYS: tuple[tuple[tuple[Any, str, Any], ...], ...] = (
-    (),
+_WAYS: tuple[tuple[TextSizes, tuple[tuple[Any, str, Any], ...]], ...] = (
+    (DEFAULT_SIZES, ()),
+    (TextSizes(large_file=0, batch=24), ((TextSource, "is_complete", lambda _: True),)),
+    (DEFAULT_SIZES, ((TextTable, "read_native", lambda *_: None),)),
     (
-        (table_source, "_LARGE_FILE_SIZE", 0),
-        (text_source, "_BATCH_SIZE", 24),
-        (text_source.TextSource, "is_complete", lambda _: True),
+        DEFAULT_SIZES,
+        ((TextTable, "read_native", lambda *_: None), (TextTable, "_read_polars", lambda *_: None)),
     ),
-    ((TextTable, "read_native", lambda *_: None),),
-    ((TextTable, "read_native", lambda *_: None), (TextTable, "_read_polars", lambda *_: None)),
 )
 
 
@@ -213,12 +213,12 @@ def _read_in_all_ways(path: Path, options: dict[str, Any]) -> None:
     path.write_bytes(
         path.read_bytes().rstrip(b"\r\n \t") + b"\n"
     )  # the dialect of a large text is detected from whole lines
-    for changes in _WAYS:
+    for sizes, changes in _WAYS:
         with contextlib.ExitStack() as changed:
             for where, name, value in changes:
                 changed.enter_context(mock.patch.object(where, name, value))
             try:
-                found.append(read_ratings(path, **options))
+                found.append(read_source(path, ReadOptions(**options), sizes).ratings)
             except ForetasteError as error:
                 found.append(error)
     first = found[0]

@@ -1,4 +1,4 @@
-"""Large files are read in chunks, with the same result as in one piece."""
+"""Large files are read in batches, with the same result as in one piece."""
 
 from __future__ import annotations
 
@@ -11,31 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foretaste.errors import ForetasteError
-from foretaste.io import read_ratings, read_ratings_with_report, table_source, text_source
+from foretaste.io import read_ratings
+from foretaste.io.ratings_reader import read_source
+from foretaste.io.text_source import TextSizes
+from foretaste.read_options import ReadOptions
+
+IN_ONE_PIECE = TextSizes(large_file=1 << 60)
+IN_BATCHES = TextSizes(large_file=0, start=96, batch=64)
 
 
-@pytest.fixture
-def parts(monkeypatch):
-    """Read every file as a large one, in parts of a few lines, or as a small one."""
-
-    def use(*, large: bool, batch: int = 64) -> None:
-        monkeypatch.setattr(table_source, "_LARGE_FILE_SIZE", 0 if large else 1 << 60)
-        monkeypatch.setattr(text_source, "_BATCH_SIZE", batch)
-        monkeypatch.setattr(text_source, "_START_SIZE", 96 if large else 1 << 18)
-
-    return use
-
-
-def outcome(path, read=read_ratings, **options):
+def outcome(path, sizes, **options):
     """Return all that can be seen of reading a file."""
     try:
-        found = read(path, **options)
+        report = read_source(path, ReadOptions(**options), sizes)
     except ForetasteError as error:
         return type(error), str(error)
-    faults = [
-        (f.kind, f.problem, f.where, f.rows.tolist(), f.row_labels) for f in getattr(found, "row_errors", ())
-    ]
-    ratings = getattr(found, "ratings", found)
+    faults = [(f.kind, f.problem, f.where, f.rows.tolist(), f.row_labels) for f in report.row_errors]
+    ratings = report.ratings
     when = None if ratings.timestamp is None else ratings.timestamp.tolist()
     return ratings.user_ids.tolist(), ratings.item_ids.tolist(), ratings.value.tolist(), when, faults
 
@@ -59,41 +51,33 @@ ENDS = st.sampled_from(["\n", "\r\n"])
     st.booleans(),
     st.integers(20, 200),
 )
-def test_chunks_equal_one_piece(tmp_path_factory, table, end, last, mark, skip, batch):
+def test_batches_equal_one_piece(tmp_path_factory, table, end, last, mark, skip, batch):
     path = tmp_path_factory.getbasetemp() / "large.csv"
     lines = ["user,item,rating,timestamp", *(",".join(row) for row in table)]
     data = (end.join(lines) + last).encode()
     path.write_bytes(codecs.BOM_UTF8 + data if mark else data)
-    with pytest.MonkeyPatch.context() as patch:
-        found = []
-        for large in (False, True):
-            patch.setattr(table_source, "_LARGE_FILE_SIZE", 0 if large else 1 << 60)
-            patch.setattr(text_source, "_BATCH_SIZE", batch)
-            patch.setattr(text_source, "_START_SIZE", 80 if large else 1 << 18)
-            read = read_ratings_with_report if skip else read_ratings
-            found.append(outcome(path, read, separator=",", header=True))
-    assert found[0] == found[1]
+    options = {"separator": ",", "header": True, "on_error": "skip" if skip else "raise"}
+    in_batches = outcome(path, TextSizes(large_file=0, start=80, batch=batch), **options)
+    assert in_batches == outcome(path, IN_ONE_PIECE, **options)
 
 
 @pytest.mark.parametrize("separator", [",", "\t", "::", " "])
 @pytest.mark.parametrize("header", [True, False])
-def test_every_separator_in_chunks(tmp_path, parts, caplog, separator, header):
+def test_every_separator_in_batches(tmp_path, caplog, separator, header):
     caplog.set_level(logging.INFO, "foretaste")
     path = tmp_path / "large.dat"
     lines = [separator.join((str(n % 7), f"i{n}", str(n / 4), str(881_250_949 + n))) for n in range(50)]
     lines = [separator.join(("user", "item", "rating", "timestamp")), *lines] if header else lines
     path.write_text("\n".join(lines) + "\n")
-    parts(large=False)
-    expected = outcome(path)
-    said = [record.getMessage() for record in caplog.records]
+    expected = outcome(path, IN_ONE_PIECE)
+    messages = [record.getMessage() for record in caplog.records]
     caplog.clear()
-    parts(large=True)
-    assert outcome(path) == expected
-    assert [record.getMessage() for record in caplog.records] == said
+    assert outcome(path, IN_BATCHES) == expected
+    assert [record.getMessage() for record in caplog.records] == messages
     assert len(expected[0]) == 50
 
 
-def test_error_in_a_late_chunk_is_located(tmp_path, parts):
+def test_error_in_a_late_batch_is_located(tmp_path):
     path = tmp_path / "large.csv"
     lines = [
         "user,item,rating",
@@ -102,24 +86,21 @@ def test_error_in_a_late_chunk_is_located(tmp_path, parts):
         *(f"{n},2,3" for n in range(9)),
     ]
     path.write_text("\n".join(lines))
-    parts(large=True)
     with pytest.raises(ForetasteError, match=r'large\.csv, line 1,002: rating is "bad", not a number'):
-        read_ratings(path)
-    assert len(read_ratings(path, on_error="skip")) == 1009
+        read_source(path, ReadOptions(), IN_BATCHES)
+    assert len(read_source(path, ReadOptions(on_error="skip"), IN_BATCHES).ratings) == 1009
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\0\0\0\n1,2,3\n", "é".encode("latin-1") * 90 + b"\n"])
-def test_binary_content_raises(tmp_path, parts, data):
+def test_binary_content_raises(tmp_path, data):
     path = tmp_path / "large.csv"
     path.write_bytes(data)
-    parts(large=False)
-    expected = outcome(path)
-    parts(large=True)
-    assert outcome(path) == expected
+    expected = outcome(path, IN_ONE_PIECE)
+    assert outcome(path, IN_BATCHES) == expected
     assert issubclass(expected[0], ForetasteError)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_text_id_first_seen_in_row_two_million(tmp_path):
     path = tmp_path / "late.csv"
     rows = 2_000_001

@@ -21,7 +21,7 @@ from foretaste.io.melt import read_wide
 from foretaste.io.row_errors import RowError
 from foretaste.io.table_source import SourceTable, open_source
 from foretaste.io.text_parser import infer_numeric
-from foretaste.io.text_source import TextSizes
+from foretaste.io.text_source import DEFAULT_SIZES, TextSizes
 from foretaste.io.text_table import TextTable, default_column_name
 from foretaste.ratings import Ratings
 from foretaste.read_options import MissingValues, ReadOptions, document_options
@@ -139,7 +139,7 @@ def read_ratings_with_report(source: Any, **options: Any) -> ReadReport:
     return read_source(source, ReadOptions(**options, on_error="skip"))
 
 
-def read_source(source: Any, options: ReadOptions, sizes: TextSizes = TextSizes()) -> ReadReport:
+def read_source(source: Any, options: ReadOptions, sizes: TextSizes = DEFAULT_SIZES) -> ReadReport:
     """Read ratings like ``read_ratings``, without logging the skipped rows.
 
     Parameters

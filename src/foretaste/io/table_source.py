@@ -23,7 +23,7 @@ from foretaste.io.rdata import read_matrix
 from foretaste.io.rdata_format import MAGIC as R_MAGIC
 from foretaste.io.row_errors import RowErrorCollector
 from foretaste.io.sql import is_database, read_table
-from foretaste.io.text_source import TextSizes, TextSource, load_source, normalize_text
+from foretaste.io.text_source import DEFAULT_SIZES, TextSizes, TextSource, load_source, normalize_text
 from foretaste.io.text_table import TextTable
 from foretaste.read_options import SourceOptions
 
@@ -49,7 +49,7 @@ def open_source(
     decimal: str = ".",
     skip: bool = False,
     wide: bool = False,
-    sizes: TextSizes = TextSizes(),
+    sizes: TextSizes = DEFAULT_SIZES,
 ) -> SourceTable:
     """Open a source.
 
@@ -105,7 +105,7 @@ class _SourceOpener:
                 hint='read_ratings("ratings.csv"), or a pandas, polars or Arrow table',
             )
         if isinstance(source, str | Path) and str(source) != "-":
-            table = self._open_in_place(Path(source), str(source))
+            table = self._open_without_loading(Path(source), str(source))
             if table is not None:
                 return table
         content = load_source(source, self.options.member)
@@ -115,7 +115,7 @@ class _SourceOpener:
             return self._open_text(content.name, lambda: self._normalize(content.data, path))
         return self._open_binary(content)
 
-    def _open_in_place(self, file: Path, path: str) -> SourceTable | None:
+    def _open_without_loading(self, file: Path, path: str) -> SourceTable | None:
         """Open a file of a kind that need not be loaded as a whole; None if it is of another kind."""
         kind = _detect_file_kind(file)
         if kind == "sqlite":

@@ -41,6 +41,9 @@ class TextSizes:
     batch: int = 1 << 24
 
 
+DEFAULT_SIZES = TextSizes()
+
+
 def load_source(source: str | Path | BinaryIO, member: str | None) -> SourceBytes:
     """Return the decompressed content of a file, standard input (``-``) or an open file.
 
@@ -97,9 +100,9 @@ class TextSource:
         name: str,
         read_all: Callable[[], bytes],
         file: Path | None = None,
-        sizes: TextSizes = TextSizes(),
+        sizes: TextSizes = DEFAULT_SIZES,
     ) -> None:
-        self._batch_size = sizes.batch
+        self.batch_size = sizes.batch
         self._read_all = read_all
         self._data: bytes | None = None
         self._file = file
@@ -129,7 +132,7 @@ class TextSource:
     def iter_batches(self, offset: int) -> Iterator[bytes | memoryview]:
         """Yield the text from ``offset`` on in batches of whole lines."""
         if self._file is None or self._data is not None:
-            yield from split_batches(self.all_bytes(), offset, self._batch_size)
+            yield from split_batches(self.all_bytes(), offset, self.batch_size)
         else:
             yield from self._iter_file_batches(self._file, offset)
 
@@ -137,7 +140,7 @@ class TextSource:
         end = _find_text_end(file)
         with file.open("rb", buffering=0) as handle:
             handle.seek(self._bom_length + offset)
-            remaining, batch = end - self._bom_length - offset, bytearray(self._batch_size + 1)
+            remaining, batch = end - self._bom_length - offset, bytearray(self.batch_size + 1)
             n_buffered = 0
             while remaining > 0:
                 n_read = handle.readinto(
@@ -153,9 +156,7 @@ class TextSource:
                     return
                 complete_size = batch.rfind(b"\n", 0, n_buffered) + 1
                 if complete_size == 0:  # a line longer than a batch
-                    batch = batch + bytes(
-                        self._batch_size
-                    )  # a new buffer: the last batch may still be in use
+                    batch = batch + bytes(self.batch_size)  # a new buffer: the last batch may still be in use
                     continue
                 yield memoryview(batch)[:complete_size]
                 batch[: n_buffered - complete_size] = batch[complete_size:n_buffered]

@@ -105,7 +105,7 @@ class TextTable:
         reader = PlainLines(self._delimiter, self.dialect.allows_quotes, columns, resolve_threads())
         offset = self._body_offset() if self.dialect.has_header else 0
         for batch in (
-            split_batches(self._single_byte_data, offset)
+            split_batches(self._single_byte_data, offset, self._source.batch_size)
             if self._single_byte_data
             else self._source.iter_batches(offset)
         ):
