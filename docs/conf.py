@@ -1,6 +1,6 @@
 """How the documentation is built: Sphinx, MyST and the pydata theme; nothing is fetched from the network.
 
-Every ``{code-cell}`` is executed when the pages are built, and again, with every other block, by
+Every ``{code-cell}`` is executed when the pages are built, every other block by
 ``tests/test_documentation.py``, which also runs this file's table of parameters; so nothing heavy is imported
 on top.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,26 @@ _FENCE = re.compile(r"^(`{3,})(.*)$")
 
 @dataclass
 class Block:
-    """A fenced block: its language, the line that it starts in, its text, its caption if it has one."""
+    """A fenced block: its language, the line that it starts in, its text, its caption if it has one.
+
+    ``is_cell`` is whether Sphinx runs it when it builds the pages.
+    """
 
     language: str
     line: int
     text: str
     caption: str = ""
+    is_cell: bool = False
+
+    @property
+    def is_python(self) -> bool:
+        """Whether it is Python to be run."""
+        return self.language in ("python", "py")
+
+    @property
+    def is_console(self) -> bool:
+        """Whether it shows command lines."""
+        return self.language in ("console", "sh", "shell", "bash")
 
 
 @dataclass
@@ -65,27 +79,36 @@ def _block(info: str, start: int, lines: list[str]) -> Block:
         lines, start = lines[1:], start + 1
     while lines and info.startswith("{") and not lines[0].strip():
         lines, start = lines[1:], start + 1
-    return Block(language, start, "\n".join(lines), caption)
+    return Block(language, start, "\n".join(lines), caption, info.startswith("{code-cell}"))
 
 
-def run_page(page: Path, wanted: Callable[[Block], bool] = lambda block: True) -> dict[str, Any]:
-    """Run the blocks of a page in its order in the working directory; return what its Python defined.
+def run_page(page: Path, selected: Iterable[Block] | None = None) -> dict[str, Any]:
+    """Run blocks of a page, by default all, in the working directory; return what their Python defined.
 
     A block whose caption is a file name becomes that file. Of console blocks the commands that start with
     ``$ foretaste`` are run.
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for block in filter(wanted, blocks(page)):
-        if block.language in ("python", "py"):
+    for block in blocks(page) if selected is None else selected:
+        if block.is_python:
             # The empty lines make tracebacks show the line of the page.
             code = compile("\n" * block.line + block.text, str(page), "exec")
             exec(code, namespace)  # noqa: S102 - the blocks of this repository's own pages
-        elif block.language in ("console", "sh", "shell", "bash"):
+        elif block.is_console:
             for command in commands(block):
                 _run_command(command, page)
         elif re.fullmatch(r"[\w-]+\.\w+", block.caption):
             Path(block.caption).write_text(block.text + "\n", encoding="utf-8")
     return namespace
+
+
+def blocks_to_run(page: Path) -> list[Block]:
+    """Return the blocks that building the pages does not run, with the cells that their Python may need."""
+    found = blocks(page)
+    others = [block for block in found if not block.is_cell]
+    if not any(block.is_python or (block.is_console and commands(block)) for block in others):
+        return []
+    return found if any(block.is_python for block in others) else others
 
 
 def commands(block: Block) -> list[Command]:

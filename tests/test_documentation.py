@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from documents import DOCS, PAGES, ROOT, Block, blocks, commands, compare_output, run_page, same_line, tables
+from documents import (
+    DOCS,
+    PAGES,
+    ROOT,
+    Block,
+    blocks,
+    blocks_to_run,
+    commands,
+    compare_output,
+    run_page,
+    same_line,
+    tables,
+)
 from real_data import VARIABLE, data_file
 
 import foretaste
@@ -45,6 +57,11 @@ def folder(tmp_path, monkeypatch):
     sys.modules.update(peers)
 
 
+@pytest.fixture(scope="module")
+def conf():
+    return runpy.run_path(str(DOCS / "conf.py"))
+
+
 TORCH = find_spec("torch") is not None
 
 
@@ -54,30 +71,56 @@ def uses_torch(block: Block) -> bool:
     return block.language in ("python", "console") and re.search(names, block.text) is not None
 
 
-def with_torch(page: Path) -> Any:
-    """Return a page as a case that skips without PyTorch, if its blocks use it."""
+SLOW_PAGES = ("README.md", "docs/command-line.md", "docs/serving.md")
+
+
+def page_case(page: Path) -> Any:
+    """Return a page as a case that skips without PyTorch, if its blocks use it, and is nightly if slow."""
     name = str(page.relative_to(ROOT))
-    if not any(map(uses_torch, blocks(page))):
-        return pytest.param(page, id=name)
-    skip = pytest.mark.skipif(not TORCH, reason='needs PyTorch: pip install "foretaste[torch]"')
-    return pytest.param(page, id=name, marks=[pytest.mark.torch, skip])
+    marks = [pytest.mark.nightly] if name in SLOW_PAGES else []
+    if any(map(uses_torch, blocks_to_run(page))):
+        skip = pytest.mark.skipif(not TORCH, reason='needs PyTorch: pip install "foretaste[torch]"')
+        marks += [pytest.mark.torch, skip]
+    return pytest.param(page, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("page", [with_torch(page) for page in PAGES])
-def test_every_block_of_a_page_runs(page, folder):
-    run_page(page)
+@pytest.mark.parametrize("page", [page_case(page) for page in PAGES if blocks_to_run(page)])
+def test_every_block_that_is_no_cell_runs(page, folder):
+    run_page(page, blocks_to_run(page))
+
+
+def test_every_cell_runs_when_the_pages_are_built(conf):
+    assert conf["source_suffix"][".md"] == "myst-nb"
+    assert conf["nb_execution_mode"] == "force"
+    assert conf["nb_execution_raise_on_error"]
+    pages = [page for page in PAGES if any(block.is_cell for block in blocks(page))]
+    assert len(pages) > 30
+    for page in pages:
+        assert "file_format: mystnb" in page.read_text(encoding="utf-8").split("---")[1], page
+        assert page.is_relative_to(DOCS)
+        assert all(block.language == "python" for block in blocks(page) if block.is_cell), page
+    assert re.search("^make docs", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+def test_cells_are_run_here_only_where_other_python_needs_them(folder):
+    page = folder / "page.md"
+    page.write_text("```{code-cell} python\nx = 1\n```\n")
+    assert blocks_to_run(page) == []
+    page.write_text("```{code-cell} python\nx = 1\n```\n```console\n$ foretaste models\n```\n")
+    assert [block.is_cell for block in blocks_to_run(page)] == [False]
+    page.write_text("```{code-cell} python\nx = 1\n```\n```python\nx + 1\n```\n")
+    assert [block.is_cell for block in blocks_to_run(page)] == [True, False]
 
 
 def test_the_tutorial_runs_without_torch_but_for_its_section(folder, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    found = run_page(TUTORIAL, lambda block: not uses_torch(block))
+    found = run_page(TUTORIAL, [block for block in blocks(TUTORIAL) if not uses_torch(block)])
     assert "model" in found
     assert "TorchMF" not in found["scores"]
     assert sum(map(uses_torch, blocks(TUTORIAL))) == 4
-    cells = re.findall(r"^```{code-cell} python\n(.*?)^```", TUTORIAL.read_text(), re.DOTALL | re.MULTILINE)
-    assert not any("orch" in cell for cell in cells)  # those are run when the pages are built, too
+    assert not any("orch" in block.text for block in blocks(TUTORIAL) if block.is_cell)  # built without it
 
 
 # The tutorial on real ratings ----------------------------------------------------------------------------
@@ -89,7 +132,7 @@ def lecture(tmp_path_factory):
     data_file("jester2/jester_ratings_users_1_to_4000.csv.gz")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("lecture"))
-        return run_page(TUTORIAL, lambda block: TORCH or not uses_torch(block))
+        return run_page(TUTORIAL, [block for block in blocks(TUTORIAL) if TORCH or not uses_torch(block)])
 
 
 @pytest.mark.dataset
@@ -179,11 +222,6 @@ def test_tutorial_similar_items_equal_scikit_learn(lecture):
 
 
 # Completeness --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def conf():
-    return runpy.run_path(str(DOCS / "conf.py"))
 
 
 @pytest.mark.parametrize("name", MODELS.names())

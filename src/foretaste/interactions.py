@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from foretaste._native import group_rows
+from foretaste._utils.checks import check_int
 from foretaste.column_roles import filter_rows
 from foretaste.errors import InvalidParameterError
 from foretaste.features import FeatureTable
@@ -237,11 +238,10 @@ class Interactions(Pairs):
             raise InvalidParameterError(
                 "sample takes either n (rows) or users (whole users)", hint="sample(n=1000)"
             )
-        total, requested = (len(self), n) if users is None else (len(self.users), users)
-        if not isinstance(requested, int) or not 1 <= requested <= total:
-            raise InvalidParameterError(f"cannot sample {requested!r} of {total}; ask for 1 to {total}")
+        name, requested, total = ("n", n, len(self)) if users is None else ("users", users, len(self.users))
+        size = check_int(name, requested, low=1, high=total)
         selected = np.zeros(total, dtype=bool)
-        selected[np.random.default_rng(seed).choice(total, requested, replace=False)] = True
+        selected[np.random.default_rng(seed).choice(total, size, replace=False)] = True
         return self[selected if users is None else selected[self.user]]
 
     def group_by_user(self) -> tuple[Int64Array, IndexArray]:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from dataset_archives import archive, csv_members
+from dataset_archives import csv_members, write_archive
 
 from foretaste import datasets
 from foretaste.cli import cli
@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FORETASTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FORETASTE_MIRROR", str(tmp_path / "mirror"))
-    made = archive(tmp_path / "made", SMALL, csv_members("ml-latest-small", rows(), films()))
+    made = write_archive(tmp_path / "made", SMALL, csv_members("ml-latest-small", rows(), films()))
     Path("mirror").mkdir()
     made.rename(Path("mirror") / made.name)
     return tmp_path
@@ -230,12 +230,12 @@ def test_file_with_a_dataset_name_is_logged(name):
 def test_scale_option_for_datasets_without_a_scale(folder, monkeypatch):
     pytest.importorskip("python_calamine", reason='needs pip install "foretaste[test]"')
     pytest.importorskip("openpyxl", reason='needs pip install "foretaste[test]"')
-    from dataset_archives import wide, workbook
+    from dataset_archives import add_count_column, make_workbook
 
     whole = np.full((30, 158), np.nan)
     whole[:, :6] = np.random.default_rng(0).uniform(-10, 10, (30, 6))
     whole[3, 4] = 20.0
-    archive(folder / "cache", "jester-4", {"ratings.xlsx": workbook(wide(whole))})
+    write_archive(folder / "cache", "jester-4", {"ratings.xlsx": make_workbook(add_count_column(whole))})
     args = ["compare", "jester-4", "--models", "Bias", "--no-memory", "--metrics", "nmae"]
     refused = run(*args, "--scale=-10,10", code=3)
     assert "1 ratings lie outside the declared scale -10 to 10" in refused.stderr

@@ -9,7 +9,7 @@ from foretaste.compat.surprise import AlgoBase, Dataset, Prediction, PredictionI
 from foretaste.compat.surprise.prediction_algorithms.algo_base import BatchEstimates, UnknownSimilarityError
 
 
-def own(base, impossible):
+def make_custom_algo(base, impossible):
     """Return a user's algorithm on one or the other base class, in the style of the documentation."""
 
     class MeanOfBoth(base):
@@ -37,15 +37,17 @@ def own(base, impossible):
 
 
 @pytest.fixture
-def both(peer, raw_ratings):
-    ours = own(AlgoBase, PredictionImpossible)().fit(Dataset(Reader()).construct_trainset(raw_ratings))
-    theirs = own(peer.AlgoBase, peer.PredictionImpossible)()
+def fitted_pair(peer, raw_ratings):
+    ours = make_custom_algo(AlgoBase, PredictionImpossible)().fit(
+        Dataset(Reader()).construct_trainset(raw_ratings)
+    )
+    theirs = make_custom_algo(peer.AlgoBase, peer.PredictionImpossible)()
     return ours, theirs.fit(peer.Dataset(peer.Reader()).construct_trainset(raw_ratings))
 
 
 @pytest.mark.peer
-def test_custom_algorithm_predicts_as_in_the_peer(both):
-    ours, theirs = both
+def test_custom_algorithm_predicts_as_in_the_peer(fitted_pair):
+    ours, theirs = fitted_pair
     strangers = [("u1", "new", 3), ("new", "i2", 4.0), ("new", "new", None)]
     testset = [*theirs.trainset.build_testset()[:60], *strangers]
     assert ours.test(testset) == theirs.test(testset)
@@ -58,8 +60,8 @@ def test_custom_algorithm_predicts_as_in_the_peer(both):
 
 
 @pytest.mark.peer
-def test_printed_output_equals_the_peer(both, capsys):
-    ours, theirs = both
+def test_printed_output_equals_the_peer(fitted_pair, capsys):
+    ours, theirs = fitted_pair
     printed = []
     for algo in (theirs, ours):
         algo.predict("u1", "i1", 4, verbose=True)

@@ -22,7 +22,7 @@ def run(module, arguments, folder):
     )
 
 
-def figures(text):
+def parse_numbers(text):
     """Return the table without times."""
     return [line.split() for line in text.splitlines() if re.match(r"(RMSE|MAE|Evaluating)", line)]
 
@@ -36,8 +36,8 @@ def test_table_equals_the_peer(ratings_file, tmp_path, algo, params):
     arguments = ["-algo", algo, "-params", params, "-load-custom", ratings_file, *SMALL]
     theirs, ours = (run(name, arguments, tmp_path) for name in ("surprise", "foretaste.compat.surprise"))
     assert ours.returncode == 0, ours.stderr
-    assert figures(ours.stdout) == figures(theirs.stdout)
-    assert len(figures(ours.stdout)) == 3
+    assert parse_numbers(ours.stdout) == parse_numbers(theirs.stdout)
+    assert len(parse_numbers(ours.stdout)) == 3
 
 
 def test_folds_in_files_and_dumps(ratings_file, tmp_path):

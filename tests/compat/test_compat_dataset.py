@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from dataset_archives import register_archive
 from real_data import data_file
 
 from foretaste.compat.surprise import Dataset, Reader, builtin_datasets, get_dataset_dir
@@ -98,7 +97,7 @@ def test_empty_input_raises():
 
 
 @pytest.fixture
-def places(tmp_path, monkeypatch):
+def folders(tmp_path, monkeypatch):
     """Folders of this test alone: home, cache and a mirror; no address is ever asked."""
     for variable, name in (("HOME", "home"), ("FORETASTE_CACHE", "cache"), ("FORETASTE_MIRROR", "mirror")):
         (tmp_path / name).mkdir()
@@ -107,13 +106,13 @@ def places(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_folder_is_from_the_variable_or_the_cache(places, monkeypatch):
-    assert get_dataset_dir() == str(places / "cache" / "surprise")
-    monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(places / "own"))
-    assert get_dataset_dir() == str(places / "own")
-    assert (places / "own").is_dir()
-    (places / "file").write_text("")
-    monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(places / "file"))
+def test_folder_is_from_the_variable_or_the_cache(folders, monkeypatch):
+    assert get_dataset_dir() == str(folders / "cache" / "surprise")
+    monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(folders / "own"))
+    assert get_dataset_dir() == str(folders / "own")
+    assert (folders / "own").is_dir()
+    (folders / "file").write_text("")
+    monkeypatch.setenv("SURPRISE_DATA_FOLDER", str(folders / "file"))
     with pytest.raises(ValueError, match="cannot make the folder"):
         get_dataset_dir()
 
@@ -129,29 +128,16 @@ def test_built_in_datasets_equal_the_peer(peer, monkeypatch):
     }
 
 
-def zipped(path, members):
+def write_zip(path, members):
     with zipfile.ZipFile(path, "w") as file:
         for name, text in members.items():
             file.writestr(name, text)
 
 
-def as_published(monkeypatch, name, path):
-    """Register this archive, checksum included."""
-    module = sys.modules["foretaste.datasets.registry"]  # a function of the package has the same name
-    known = module.load_registry()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    archives = tuple(
-        replace(one, bytes=path.stat().st_size, md5=None, sha256=digest) if one.file == path.name else one
-        for one in known[name].archives
-    )
-    changed = dict(known) | {name: replace(known[name], archives=archives)}
-    monkeypatch.setattr(module, "load_registry", lambda: changed)
-
-
-def test_built_in_dataset_uses_our_download(places, monkeypatch, capsys):
-    path = places / "mirror" / "ml-100k.zip"
-    zipped(path, {"ml-100k/u.data": "196\t242\t3\t881250949\n", "ml-100k/u1.base": "1\t1\t5\t1\n"})
-    as_published(monkeypatch, "movielens-100k", path)
+def test_built_in_dataset_uses_our_download(folders, monkeypatch, capsys):
+    path = folders / "mirror" / "ml-100k.zip"
+    write_zip(path, {"ml-100k/u.data": "196\t242\t3\t881250949\n", "ml-100k/u1.base": "1\t1\t5\t1\n"})
+    register_archive(monkeypatch, "movielens-100k", path.name, path.read_bytes())
     data = Dataset.load_builtin("ml-100k", prompt=False)
     assert data.raw_ratings == [("196", "242", 3.0, "881250949")]
     folder = Path(get_dataset_dir())
@@ -162,22 +148,22 @@ def test_built_in_dataset_uses_our_download(places, monkeypatch, capsys):
     assert not list(folder.glob(".*"))
 
 
-def test_archive_of_wrong_size_raises(places):
-    zipped(places / "mirror" / "ml-100k.zip", {"ml-100k/u.data": "196\t242\t3\t881250949\n"})
+def test_archive_of_wrong_size_raises(folders):
+    write_zip(folders / "mirror" / "ml-100k.zip", {"ml-100k/u.data": "196\t242\t3\t881250949\n"})
     with pytest.raises(ValueError, match="bytes"):
         Dataset.load_builtin("ml-100k", prompt=False)
     assert not Path(builtin_datasets.BUILTIN_DATASETS["ml-100k"].path).exists()
 
 
-def test_peer_download_folder_is_reused(places):
-    old = places / "home" / ".surprise_data" / "jester" / "jester_ratings.dat"
+def test_peer_download_folder_is_reused(folders):
+    old = folders / "home" / ".surprise_data" / "jester" / "jester_ratings.dat"
     old.parent.mkdir(parents=True)
     old.write_text("1\t\t5\t\t0.219\n")
     assert Dataset.load_builtin("jester").raw_ratings == [("1", "5", 0.219, None)]
 
 
 @pytest.mark.parametrize(("answers", "asked"), [(["n"], 1), (["what", "NO"], 2)])
-def test_download_asks_for_confirmation(places, monkeypatch, capsys, answers, asked):
+def test_download_asks_for_confirmation(folders, monkeypatch, capsys, answers, asked):
     given = iter(answers)
     monkeypatch.setattr("builtins.input", lambda: next(given))
     with pytest.raises(SystemExit) as caught:
@@ -186,7 +172,7 @@ def test_download_asks_for_confirmation(places, monkeypatch, capsys, answers, as
     assert capsys.readouterr().out.count("Do you want to download it? [Y/n]") == asked
 
 
-def test_answer_yes_downloads(places, monkeypatch):
+def test_answer_yes_downloads(folders, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda: "")
     fetched = []
     monkeypatch.setattr("foretaste.compat.surprise.dataset.download_builtin_dataset", fetched.append)

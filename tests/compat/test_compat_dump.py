@@ -36,7 +36,7 @@ def algo(request, trainset):
     return made.fit(trainset)
 
 
-def same(algo, other, trainset):
+def assert_same_predictions(algo, other, trainset):
     pairs = [*trainset.build_testset(), ("new", "i1", None), ("u1", "new", None), ("new", "new", 3.0)]
     for one in (algo, other):
         np.random.seed(0)
@@ -48,10 +48,10 @@ def same(algo, other, trainset):
 def test_fitted_algorithm_and_predictions_round_trip(algo, trainset, tmp_path):
     predictions = algo.test(trainset.build_testset()[:9])
     dump.dump(tmp_path / "file", predictions, algo)
-    kept, other = dump.load(tmp_path / "file")
-    assert kept == predictions
-    assert all(type(one) is Prediction for one in kept)
-    same(algo, other, trainset)
+    dump_path, other = dump.load(tmp_path / "file")
+    assert dump_path == predictions
+    assert all(type(one) is Prediction for one in dump_path)
+    assert_same_predictions(algo, other, trainset)
     for name, value in vars(algo).items():
         if not name.startswith("_") and isinstance(value, (int, float, dict)):
             assert getattr(other, name) == value, name
@@ -72,7 +72,7 @@ def test_unfitted_algorithm_round_trips(name, trainset, tmp_path):
     for one in (made, other):
         np.random.seed(1)
         one.fit(trainset)
-    same(made, other, trainset)
+    assert_same_predictions(made, other, trainset)
 
 
 def test_random_generator_state_round_trips(trainset, tmp_path):
@@ -104,8 +104,8 @@ details = st.dictionaries(
 def test_predictions_alone_round_trip(tmp_path_factory, predictions):
     path = tmp_path_factory.mktemp("dump") / "file"
     dump.dump(path, predictions)
-    kept, algo = dump.load(path)
-    assert kept == predictions
+    dump_path, algo = dump.load(path)
+    assert dump_path == predictions
     assert algo is None
 
 
@@ -118,13 +118,13 @@ def test_empty_dump_and_verbose_output(tmp_path, capsys):
 # What is not stored ----------------------------------------------------------------------------------------
 
 
-class Own(AlgoBase):
+class CustomAlgo(AlgoBase):
     def estimate(self, u, i):
         return 3
 
 
 def test_custom_class_raises_with_an_alternative(trainset, tmp_path):
-    for made in (Own(), type("SVD", (prediction_algorithms.SVD,), {})()):
+    for made in (CustomAlgo(), type("SVD", (prediction_algorithms.SVD,), {})()):
         with pytest.raises(NotImplementedError, match=r"dump\.dump\(file_name, predictions\)"):
             dump.dump(tmp_path / "file", None, made.fit(trainset))
     assert not (tmp_path / "file").exists()
@@ -169,22 +169,22 @@ def test_missing_file_raises(tmp_path):
         dump.load(tmp_path / "file")
 
 
-def rewritten(path, header=None, arrays=None):
+def rewrite_dump(path, header=None, arrays=None):
     """Write a dump again with another header or other arrays."""
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        kept = json.loads(file.metadata()["foretaste-surprise"])
+        dump_path = json.loads(file.metadata()["foretaste-surprise"])
     old = load_file(path)
     for key, value in (arrays or {}).items():
         old.pop(key, None)
         if value is not None:
             old[key] = value
-    save_file(old, path, metadata={"foretaste-surprise": json.dumps(kept | (header or {}))})
+    save_file(old, path, metadata={"foretaste-surprise": json.dumps(dump_path | (header or {}))})
 
 
 @pytest.fixture
-def kept(trainset, tmp_path):
+def dump_path(trainset, tmp_path):
     made = prediction_algorithms.SVD(n_factors=3, n_epochs=1).fit(trainset)
     dump.dump(tmp_path / "file", made.test(trainset.build_testset()[:3]), made)
     return tmp_path / "file"
@@ -202,10 +202,10 @@ def kept(trainset, tmp_path):
         ({"fitted": False}, "something more in it"),
     ],
 )
-def test_inconsistent_header_raises(kept, header, words):
-    rewritten(kept, header)
+def test_inconsistent_header_raises(dump_path, header, words):
+    rewrite_dump(dump_path, header)
     with pytest.raises(ModelFileError, match=words):
-        dump.load(kept)
+        dump.load(dump_path)
 
 
 @pytest.mark.parametrize(
@@ -216,14 +216,14 @@ def test_inconsistent_header_raises(kept, header, words):
         ("estimate", 3), ("trainset", 3), ("__class__", 3),
     ],
 )  # fmt: skip
-def test_invalid_parameters_raise(kept, name, value):
+def test_invalid_parameters_raise(dump_path, name, value):
     from safetensors import safe_open
 
-    with safe_open(kept, framework="np") as file:
+    with safe_open(dump_path, framework="np") as file:
         params = json.loads(file.metadata()["foretaste-surprise"])["params"]
-    rewritten(kept, {"params": params | {name: value}})
+    rewrite_dump(dump_path, {"params": params | {name: value}})
     with pytest.raises(ModelFileError):
-        dump.load(kept)
+        dump.load(dump_path)
 
 
 @pytest.mark.parametrize(
@@ -253,17 +253,17 @@ def test_invalid_parameters_raise(kept, name, value):
         ("predictions", lambda a: np.zeros(3)),
     ],
 )  # fmt: skip
-def test_inconsistent_arrays_raise(kept, name, change):
-    rewritten(kept, arrays={name: change(load_file(kept).get(name))})
+def test_inconsistent_arrays_raise(dump_path, name, change):
+    rewrite_dump(dump_path, arrays={name: change(load_file(dump_path).get(name))})
     with pytest.raises(ModelFileError):
-        dump.load(kept)
+        dump.load(dump_path)
 
 
 def test_cluster_indices_are_validated(trainset, tmp_path):
     made = prediction_algorithms.CoClustering(n_epochs=1).fit(trainset)
     dump.dump(tmp_path / "file", algo=made)
     place = load_file(tmp_path / "file")["learned.cltr_u"]
-    rewritten(tmp_path / "file", arrays={"learned.cltr_u": place + 99})
+    rewrite_dump(tmp_path / "file", arrays={"learned.cltr_u": place + 99})
     with pytest.raises(ModelFileError, match=r"learned\.cltr_u holds a place"):
         dump.load(tmp_path / "file")
 

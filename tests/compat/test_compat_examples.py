@@ -51,7 +51,7 @@ json.dump(found, sys.stdout, default=lambda value: value.tolist())
 """
 
 
-def changed(text: str) -> str:
+def replace_imports(text: str) -> str:
     """Return a program with every ``surprise`` of its import statements changed."""
     return re.sub(r"^(from|import) surprise\b", r"\1 foretaste.compat.surprise", text, flags=re.MULTILINE)
 
@@ -69,18 +69,18 @@ def run(path: Path, text: str) -> tuple[object, list[str]]:
     return json.loads(json.dumps(space["result"], default=lambda value: value.tolist())), lines
 
 
-def same(wanted: object, found: object, tolerance: float, where: str) -> None:
+def assert_same(wanted: object, found: object, tolerance: float, where: str) -> None:
     """Fail if two results of JSON differ; numbers by more than the tolerance."""
     if isinstance(wanted, dict):
         assert isinstance(found, dict), where
         assert list(wanted) == list(found), where
         for key in wanted:
-            same(wanted[key], found[key], tolerance, f"{where}[{key!r}]")
+            assert_same(wanted[key], found[key], tolerance, f"{where}[{key!r}]")
     elif isinstance(wanted, list):
         assert isinstance(found, list), where
         assert len(wanted) == len(found), where
         for place, pair in enumerate(zip(wanted, found, strict=True)):
-            same(*pair, tolerance, f"{where}[{place}]")
+            assert_same(*pair, tolerance, f"{where}[{place}]")
     elif isinstance(wanted, float):
         assert found == pytest.approx(wanted, abs=tolerance, rel=0), where
     else:
@@ -148,7 +148,7 @@ def test_all_examples_are_found():
     for path in PROGRAMS:
         text = path.read_text(encoding="utf-8")
         assert "surprise" in text
-        assert changed(text).count("foretaste.compat.surprise") >= 1
+        assert replace_imports(text).count("foretaste.compat.surprise") >= 1
 
 
 @pytest.mark.peer
@@ -159,13 +159,13 @@ def test_all_examples_are_found():
 def test_examples_give_the_numbers_of_the_peer(folder, path):
     text = path.read_text(encoding="utf-8")
     wanted, printed = run(path, text)
-    found, said = run(path, changed(text))
-    same(wanted, found, 1e-6 if path.stem in SGD else 1e-9, path.stem)
+    found, said = run(path, replace_imports(text))
+    assert_same(wanted, found, 1e-6 if path.stem in SGD else 1e-9, path.stem)
     assert said == printed
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_install_line_equals_changed_imports(folder, aliased, path):
-    found, _ = run(path, changed(path.read_text(encoding="utf-8")))
-    same(found, aliased[str(path)], 0, path.stem)
+    found, _ = run(path, replace_imports(path.read_text(encoding="utf-8")))
+    assert_same(found, aliased[str(path)], 0, path.stem)

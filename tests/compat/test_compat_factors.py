@@ -15,7 +15,7 @@ from foretaste.compat.surprise._warnings import SurpriseCompatWarning
 pytestmark = pytest.mark.peer
 
 
-def ratings(seed=0, users=40, items=30, n=600, fractions=False):
+def make_rows(seed=0, users=40, items=30, n=600, fractions=False):
     """Make distinct pairs in no order, with whole or half ratings."""
     rng = np.random.RandomState(seed)
     pairs = rng.permutation(users * items)[:n]
@@ -32,25 +32,25 @@ def trainset_of(library, rows, scale=(1, 5)):
     return data.construct_trainset([(*row, None) for row in rows])
 
 
-def pairs(rows):
+def make_testset(rows):
     """Give what a test asks for: known pairs, an unknown user, item, and both."""
     return [*rows[:200], ("nobody", "i1", 3.0), ("u1", "nothing", 2.0), ("nobody", "nothing", 1.0)]
 
 
-def both(peer, name, rows, scale=(1, 5), /, **options):
+def fit_both(peer, name, rows, scale=(1, 5), /, **options):
     """Fit scikit-surprise's algorithm and ours on the same rows, each on its own trainset."""
     theirs = getattr(importlib.import_module("surprise.prediction_algorithms"), name)(**options)
     own = getattr(algorithms, name)(**options)
     return theirs.fit(trainset_of(peer, rows, scale)), own.fit(trainset_of(ours, rows, scale))
 
 
-def same(theirs, own, rows, tolerance, attributes=()):
+def check_equal(theirs, own, rows, tolerance, attributes=()):
     for name in attributes:
         wanted, got = np.asarray(getattr(theirs, name)), np.asarray(getattr(own, name))
         assert got.shape == wanted.shape
         assert got.dtype == wanted.dtype
         np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance, err_msg=name)
-    wanted, got = theirs.test(pairs(rows)), own.test(pairs(rows))
+    wanted, got = theirs.test(make_testset(rows)), own.test(make_testset(rows))
     assert [(*p[:3], p.details) for p in got] == [(*p[:3], p.details) for p in wanted]
     np.testing.assert_allclose([p.est for p in got], [p.est for p in wanted], rtol=0, atol=tolerance)
     one = own.predict("u3", "i4")
@@ -76,8 +76,8 @@ REGS = {"reg_bu": 0.1, "reg_bi": 0.2, "reg_pu": 0.3, "reg_qi": 0.4}
 )
 @pytest.mark.parametrize("seed", [0, 7])
 def test_svd_equals_the_peer(peer, options, seed):
-    rows = ratings(seed)
-    same(*both(peer, "SVD", rows, random_state=seed, **options), rows, 1e-9, FACTORS)
+    rows = make_rows(seed)
+    check_equal(*fit_both(peer, "SVD", rows, random_state=seed, **options), rows, 1e-9, FACTORS)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,10 @@ def test_svd_equals_the_peer(peer, options, seed):
     ],
 )
 def test_svdpp_equals_the_peer(peer, options):
-    rows = ratings(1, n=400)
-    same(*both(peer, "SVDpp", rows, random_state=3, n_epochs=4, **options), rows, 1e-9, (*FACTORS, "yj"))
+    rows = make_rows(1, n=400)
+    check_equal(
+        *fit_both(peer, "SVDpp", rows, random_state=3, n_epochs=4, **options), rows, 1e-9, (*FACTORS, "yj")
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,8 +107,8 @@ def test_svdpp_equals_the_peer(peer, options):
     ],
 )
 def test_nmf_equals_the_peer(peer, options):
-    rows = ratings(2)
-    same(*both(peer, "NMF", rows, random_state=5, **options), rows, 1e-6, FACTORS)
+    rows = make_rows(2)
+    check_equal(*fit_both(peer, "NMF", rows, random_state=5, **options), rows, 1e-6, FACTORS)
 
 
 @pytest.mark.parametrize(
@@ -120,49 +122,49 @@ def test_nmf_equals_the_peer(peer, options):
 )
 @pytest.mark.parametrize("fractions", [False, True])
 def test_baselines_equal_the_peer(peer, options, fractions):
-    rows = ratings(3, fractions=fractions)
-    found = both(peer, "BaselineOnly", rows, bsl_options=options, verbose=False)
-    same(*found, rows, 1e-9, ("bu", "bi"))
+    rows = make_rows(3, fractions=fractions)
+    found = fit_both(peer, "BaselineOnly", rows, bsl_options=options, verbose=False)
+    check_equal(*found, rows, 1e-9, ("bu", "bi"))
 
 
 @pytest.mark.parametrize("options", [{}, {"n_cltr_u": 5, "n_cltr_i": 2, "n_epochs": 6}, {"n_epochs": 0}])
 @pytest.mark.parametrize("seed", range(4))
 def test_coclustering_equals_the_peer(peer, options, seed):
-    rows = ratings(seed)
+    rows = make_rows(seed)
     names = ("cltr_u", "cltr_i", "user_mean", "item_mean", "avg_cltr_u", "avg_cltr_i", "avg_cocltr")
-    same(*both(peer, "CoClustering", rows, random_state=seed, **options), rows, 1e-9, names)
+    check_equal(*fit_both(peer, "CoClustering", rows, random_state=seed, **options), rows, 1e-9, names)
 
 
 def test_coclustering_warns_about_truncated_ratings(peer):
-    rows = ratings(fractions=True)
+    rows = make_rows(fractions=True)
     with pytest.warns(SurpriseCompatWarning, match="counts as"):
-        theirs, own = both(peer, "CoClustering", rows, (1, 5), random_state=0)
-    same(theirs, own, rows, 1e-9, ("cltr_u", "user_mean", "avg_cocltr"))
+        theirs, own = fit_both(peer, "CoClustering", rows, (1, 5), random_state=0)
+    check_equal(theirs, own, rows, 1e-9, ("cltr_u", "user_mean", "avg_cocltr"))
 
 
 def test_normal_predictor_equals_the_peer(peer):
-    rows = ratings(4)
-    theirs, own = both(peer, "NormalPredictor", rows)
+    rows = make_rows(4)
+    theirs, own = fit_both(peer, "NormalPredictor", rows)
     assert own.sigma == theirs.sigma
     np.random.seed(11)
-    wanted = [p.est for p in theirs.test(pairs(rows))]
+    wanted = [p.est for p in theirs.test(make_testset(rows))]
     np.random.seed(11)
-    assert [p.est for p in own.test(pairs(rows))] == wanted
+    assert [p.est for p in own.test(make_testset(rows))] == wanted
 
 
 @pytest.mark.parametrize("name", ["SVD", "SVDpp"])
 def test_duplicate_pair_equals_the_peer(peer, name):
-    rows = ratings(5, n=200)
+    rows = make_rows(5, n=200)
     again = [*rows, *[(user, item, 1.0) for user, item, _ in rows[:20]], *rows[-1:], *rows[-1:]]
     theirs = getattr(peer, name)(n_factors=6, n_epochs=3, random_state=0).fit(trainset_of(peer, again))
     own = getattr(algorithms, name)(n_factors=6, n_epochs=3, random_state=0).fit(trainset_of(ours, again))
-    same(theirs, own, rows, 1e-9, FACTORS)
+    check_equal(theirs, own, rows, 1e-9, FACTORS)
 
 
 @pytest.mark.parametrize("name", ["SVD", "SVDpp", "NMF", "CoClustering"])
 def test_verbose_prints_epochs_without_changing_results(peer, name, capsys):
-    rows = ratings(6, n=200)
-    _, loud = both(peer, name, rows, n_epochs=3, random_state=1, verbose=True)
+    rows = make_rows(6, n=200)
+    _, loud = fit_both(peer, name, rows, n_epochs=3, random_state=1, verbose=True)
     printed = capsys.readouterr().out
     assert printed[: len(printed) // 2] == printed[len(printed) // 2 :]
     assert "epoch 2" in printed
@@ -171,7 +173,7 @@ def test_verbose_prints_epochs_without_changing_results(peer, name, capsys):
 
 
 def test_generator_advances_and_seed_repeats(peer):
-    rows = ratings(6, n=200)
+    rows = make_rows(6, n=200)
     for state in (np.random.RandomState, lambda _: None):
         found = []
         for library, trainset in ((peer, trainset_of(peer, rows)), (ours, trainset_of(ours, rows))):
@@ -186,7 +188,7 @@ def test_generator_advances_and_seed_repeats(peer):
 
 
 def test_division_by_zero_raises_the_same_error(peer):
-    rows = ratings(7)
+    rows = make_rows(7)
     heard = trainset_of(ours, rows)
     count = int(np.diff(heard.by_item().starts)[0])
     for library, trainset in ((peer, trainset_of(peer, rows)), (algorithms, heard)):
@@ -200,11 +202,11 @@ def test_negative_init_low_raises():
 
 
 def test_edited_factors_change_predictions(peer):
-    rows = ratings(8)
-    theirs, own = both(peer, "SVD", rows, n_factors=3, random_state=0)
+    rows = make_rows(8)
+    theirs, own = fit_both(peer, "SVD", rows, n_factors=3, random_state=0)
     for one in (theirs, own):
         one.qi = one.qi * 2
-    same(theirs, own, rows, 1e-9, ("qi",))
+    check_equal(theirs, own, rows, 1e-9, ("qi",))
 
 
 @pytest.mark.dataset
@@ -223,7 +225,7 @@ def test_movielens_100k_fold_1_equals_the_peer(peer, name, options, tolerance):
     train, test = (np.loadtxt(folder / f"u1.{part}", dtype=np.int64) for part in ("base", "test"))
     rows = [(str(user), str(item), float(value)) for user, item, value, _ in train.tolist()]
     asked = [(str(user), str(item), float(value)) for user, item, value, _ in test.tolist()]
-    found = [one.test(asked) for one in both(peer, name, rows, **options)]
+    found = [one.test(asked) for one in fit_both(peer, name, rows, **options)]
     estimates = [[p.est for p in predictions] for predictions in found]
     assert len(estimates[1]) == 20_000
     np.testing.assert_allclose(estimates[1], estimates[0], rtol=0, atol=tolerance)

@@ -136,7 +136,7 @@ def test_output_dtype_is_the_input_dtype(fit_type, type_, weights):
 # scikit-learn's own checks ---------------------------------------------------------------------------------
 
 
-def outcomes(estimator):
+def check_outcomes(estimator):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # checks warn of what they skip
         results = check_estimator(estimator, on_fail=None, on_skip=None)
@@ -152,8 +152,8 @@ def outcomes(estimator):
     ],
 )
 def test_check_estimator_passes_like_the_original(parameters):
-    ours = outcomes(Ours(**parameters))
-    assert ours == outcomes(Theirs(**parameters))
+    ours = check_outcomes(Ours(**parameters))
+    assert ours == check_outcomes(Theirs(**parameters))
     assert sum(status == "passed" for _, status, _ in ours) > 30
 
 

@@ -26,7 +26,7 @@ def data(ratings_file):
 
 
 @pytest.fixture
-def theirs(peer, ratings_file):
+def peer_data(peer, ratings_file):
     reader = peer.Reader(line_format="user item rating timestamp", sep="\t")
     return peer.Dataset.load_from_file(str(ratings_file), reader)
 
@@ -48,7 +48,7 @@ class Mean(AlgoBase):
         return self.trainset.global_mean + self.noise
 
 
-def mean_of(peer):
+def make_mean_class(peer):
     """Return the same algorithm on the base class of the installed package."""
 
     def fit(self, trainset):
@@ -89,9 +89,9 @@ def _init(peer):
         ("LeaveOneOut", {"min_n_ratings": 9, "n_splits": 2, "random_state": 8}),
     ],
 )
-def test_folds_equal_the_peer(peer, theirs, data, name, options):
+def test_folds_equal_the_peer(peer, peer_data, data, name, options):
     np.random.seed(5)
-    wanted = list(getattr(peer.model_selection, name)(**options).split(theirs))
+    wanted = list(getattr(peer.model_selection, name)(**options).split(peer_data))
     np.random.seed(5)
     cv = getattr(ours, name)(**options)
     found = list(cv.split(data))
@@ -112,9 +112,9 @@ def test_folds_equal_the_peer(peer, theirs, data, name, options):
 
 
 @pytest.mark.peer
-def test_train_test_split_equals_the_peer(peer, theirs, data):
+def test_train_test_split_equals_the_peer(peer, peer_data, data):
     options = {"test_size": 0.25, "random_state": np.random.RandomState(3)}
-    train, test = peer.model_selection.train_test_split(theirs, **options)
+    train, test = peer.model_selection.train_test_split(peer_data, **options)
     train_, test_ = ours.train_test_split(data, test_size=0.25, random_state=np.random.RandomState(3))
     assert test == test_
     assert train.ur == train_.ur
@@ -130,7 +130,7 @@ def test_custom_trainset_construction_is_used(data):
     assert sizes == [400, 400, 400]
 
 
-def test_predefined_folds(tmp_path, ratings_file):
+def test_predefined_folds_are_those_of_the_files(tmp_path, ratings_file):
     lines = ratings_file.read_text().splitlines(keepends=True)
     files = [tmp_path / name for name in ("a.base", "a.test", "b.base", "b.test")]
     for path, part in zip(files, [lines[:200], lines[200:], lines[100:], lines[:100]], strict=True):
@@ -174,11 +174,11 @@ def test_invalid_folds_raise(data, make, message):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("cv", [None, 3, "loo"])
-def test_cross_validate_equals_the_peer(peer, theirs, data, cv):
+def test_cross_validate_equals_the_peer(peer, peer_data, data, cv):
     results = []
-    for package, selection, rows in ((peer, peer.model_selection, theirs), (None, ours, data)):
+    for package, selection, rows in ((peer, peer.model_selection, peer_data), (None, ours, data)):
         np.random.seed(11)
-        algo = Mean() if package is None else mean_of(peer)()
+        algo = Mean() if package is None else make_mean_class(peer)()
         folds = selection.LeaveOneOut(n_splits=3) if cv == "loo" else cv
         options = {"measures": ["RMSE", "fcp", "mse"], "return_train_measures": True, "cv": folds}
         if cv == "loo":  # each user has one tested rating, of which no pair can be made
@@ -195,10 +195,10 @@ def test_cross_validate_equals_the_peer(peer, theirs, data, cv):
 
 
 @pytest.mark.peer
-def test_generator_advances_across_folds(peer, theirs, data):
+def test_generator_advances_across_folds(peer, peer_data, data):
     rng, rng_ = np.random.RandomState(2), np.random.RandomState(2)
     wanted = peer.model_selection.cross_validate(
-        mean_of(peer)(rng), theirs, cv=peer.model_selection.KFold(3, rng)
+        make_mean_class(peer)(rng), peer_data, cv=peer.model_selection.KFold(3, rng)
     )
     found = ours.cross_validate(Mean(rng_), data, cv=ours.KFold(3, rng_))
     assert found["test_rmse"] == pytest.approx(wanted["test_rmse"], abs=1e-9)
@@ -399,7 +399,7 @@ def compare_searches(wanted, found):
 
 @pytest.mark.peer
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_grid_search_equals_the_peer(peer, theirs, data, n_jobs):
+def test_grid_search_equals_the_peer(peer, peer_data, data, n_jobs):
     options = {"measures": ["mae", "FCP"], "return_train_measures": True}
     wanted = peer.model_selection.GridSearchCV(
         peer.KNNBasic, GRID, cv=peer.model_selection.KFold(3, random_state=1), refit="fcp", **options
@@ -407,7 +407,7 @@ def test_grid_search_equals_the_peer(peer, theirs, data, n_jobs):
     found = ours.GridSearchCV(
         KNNBasic, GRID, cv=ours.KFold(3, random_state=1), refit="fcp", n_jobs=n_jobs, **options
     )
-    wanted.fit(theirs)
+    wanted.fit(peer_data)
     found.fit(data)
     compare_searches(wanted, found)
     assert found.refit == "fcp"
@@ -425,13 +425,13 @@ class Uniform:
 
 
 @pytest.mark.peer
-def test_sampled_settings_equal_the_peer(peer, theirs, data):
+def test_sampled_settings_equal_the_peer(peer, peer_data, data):
     grid = {"min_k": [1, 2, 3], "k": Uniform(), "verbose": [False]} | {"sim_options": GRID["sim_options"]}
     searches = [
         package.RandomizedSearchCV(algo, grid, n_iter=4, cv=package.KFold(2, random_state=0), random_state=3)
         for package, algo in ((peer.model_selection, peer.KNNBasic), (ours, KNNBasic))
     ]
-    searches[0].fit(theirs)
+    searches[0].fit(peer_data)
     searches[1].fit(data)
     compare_searches(*searches)
 

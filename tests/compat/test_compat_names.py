@@ -56,11 +56,11 @@ def modules(peer: ModuleType) -> dict[str, ModuleType]:
     return {"surprise": peer} | {name: importlib.import_module(name) for name in names}
 
 
-def own(name: str) -> ModuleType:
+def our_module(name: str) -> ModuleType:
     return importlib.import_module(OURS + name.removeprefix("surprise"))
 
 
-def public(module: ModuleType) -> Iterator[tuple[str, Any]]:
+def public_names(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """Yield what a module offers: what it lists, what it defines, and its submodules."""
     for name, value in vars(module).items():
         if name.startswith("_") or (module.__name__ == "surprise.__main__" and name != "main"):
@@ -74,7 +74,7 @@ def public(module: ModuleType) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def shown(function: Any) -> list[tuple[str, str, Any]] | None:
+def signature_of(function: Any) -> list[tuple[str, str, Any]] | None:
     """Return the parameters of a function: name, kind, default; None without a signature."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -87,18 +87,18 @@ def shown(function: Any) -> list[tuple[str, str, Any]] | None:
 def test_every_module_exists(modules):
     assert len(modules) >= 20
     for name in modules:
-        assert own(name).__name__ == OURS + name.removeprefix("surprise")
+        assert our_module(name).__name__ == OURS + name.removeprefix("surprise")
 
 
 def test_every_public_name_exists(modules):
     missing = [
         f"{module_name}.{name}"
         for module_name, module in modules.items()
-        for name, _ in public(module)
-        if not hasattr(own(module_name), name)
+        for name, _ in public_names(module)
+        if not hasattr(our_module(module_name), name)
     ]
     assert not missing
-    assert sum(1 for module in modules.values() for _ in public(module)) > 100
+    assert sum(1 for module in modules.values() for _ in public_names(module)) > 100
 
 
 def test_missing_names_are_imported_from_elsewhere(modules):
@@ -106,22 +106,22 @@ def test_missing_names_are_imported_from_elsewhere(modules):
         thing = getattr(modules[module], name)  # still an import there
         home = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
         assert home != module
-        assert isinstance(thing, ModuleType) or hasattr(own(home), name)
+        assert isinstance(thing, ModuleType) or hasattr(our_module(home), name)
 
 
 def test_dunder_all_equals_the_peer(modules):
     for name, module in modules.items():
         if hasattr(module, "__all__"):
-            assert set(module.__all__) <= set(own(name).__all__), name
+            assert set(module.__all__) <= set(our_module(name).__all__), name
 
 
 def test_version_is_that_of_the_peer(peer):
-    assert own("surprise").__version__ == peer.__version__
+    assert our_module("surprise").__version__ == peer.__version__
 
 
 def classes_and_functions(modules: dict[str, ModuleType]) -> Iterator[tuple[str, str, Any]]:
     for module_name, module in modules.items():
-        for name, value in public(module):
+        for name, value in public_names(module):
             if inspect.isclass(value) or callable(value):
                 yield module_name, name, value
 
@@ -130,12 +130,12 @@ def test_every_method_and_attribute_exists(modules):
     missing = []
     for module_name, name, value in classes_and_functions(modules):
         if inspect.isclass(value):
-            mine = getattr(own(module_name), name)
+            mine = getattr(our_module(module_name), name)
             wanted = [word for word in dir(value) if not word.startswith("_")]
             missing += [f"{module_name}.{name}.{word}" for word in wanted if not hasattr(mine, word)]
             for base in value.__mro__:
                 if base.__module__.startswith("surprise"):
-                    theirs = getattr(own(base.__module__), base.__name__)
+                    theirs = getattr(our_module(base.__module__), base.__name__)
                     assert issubclass(mine, theirs), f"{name} is no {base.__name__}"
     assert not missing
 
@@ -143,7 +143,7 @@ def test_every_method_and_attribute_exists(modules):
 def test_every_signature_equals_the_peer(modules):
     differ, seen = [], 0
     for module_name, name, value in classes_and_functions(modules):
-        mine = getattr(own(module_name), name)
+        mine = getattr(our_module(module_name), name)
         pairs = [(name, value, mine)]
         if inspect.isclass(value) and not issubclass(value, tuple | Exception):
             words = [
@@ -152,7 +152,7 @@ def test_every_signature_equals_the_peer(modules):
             pairs = [(f"{name}.{word}", getattr(value, word), getattr(mine, word)) for word in words]
             pairs.append((f"{name}.__init__", value.__init__, mine.__init__))
         for label, there, here in pairs:
-            wanted, found = shown(there), shown(here)
+            wanted, found = signature_of(there), signature_of(here)
             if (module_name, label) in OTHER_SIGNATURE or wanted is None:
                 continue
             seen += 1
@@ -166,10 +166,10 @@ def test_cython_functions_have_the_documented_signature(modules):
     untold = {
         (module_name, name)
         for module_name, name, value in classes_and_functions(modules)
-        if not inspect.isclass(value) and value.__module__ == module_name and shown(value) is None
+        if not inspect.isclass(value) and value.__module__ == module_name and signature_of(value) is None
     }
     assert untold <= set(COMPILED)
     for (module_name, name), wanted in COMPILED.items():
-        parameters = inspect.signature(getattr(own(module_name), name)).parameters.values()
+        parameters = inspect.signature(getattr(our_module(module_name), name)).parameters.values()
         found = [p.name if p.default is p.empty else f"{p.name}={p.default:g}" for p in parameters]
         assert found == wanted, name

@@ -15,12 +15,12 @@ def load(rows, **reader):
     return Dataset.load_from_df(pd.DataFrame(rows, columns=["u", "i", "r"]), Reader(**reader))
 
 
-class Three(AlgoBase):
+class ConstantAlgo(AlgoBase):
     def estimate(self, u, i):
         return 3
 
 
-def caught(act):
+def collect_warnings(act):
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         act()
@@ -29,7 +29,7 @@ def caught(act):
 
 
 def test_valid_ratings_give_no_warning():
-    assert caught(lambda: load([(1, 1, 1.0), (1, 2, 5.0), (2, 1, 3.0)])) == []
+    assert collect_warnings(lambda: load([(1, 1, 1.0), (1, 2, 5.0), (2, 1, 3.0)])) == []
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_valid_ratings_give_no_warning():
     ],
 )  # fmt: skip
 def test_out_of_scale_ratings_warn(rows, words):
-    (found,) = caught(lambda: load(rows))
+    (found,) = collect_warnings(lambda: load(rows))
     for word in words:
         assert word in str(found.message)
     assert found.filename == __file__  # the line of the program, none of ours
@@ -51,21 +51,21 @@ def test_out_of_scale_ratings_warn(rows, words):
 
 def test_out_of_scale_ratings_of_a_file_name_the_line(tmp_path):
     (tmp_path / "file").write_text("titles\na b 3\na c 7\n")
-    (found,) = caught(lambda: Dataset.load_from_file(tmp_path / "file", Reader(skip_lines=1)))
+    (found,) = collect_warnings(lambda: Dataset.load_from_file(tmp_path / "file", Reader(skip_lines=1)))
     assert "line 3 of" in str(found.message)
 
 
 @pytest.mark.parametrize("kind", [int, str])
 def test_id_of_another_type_warns(kind):
     other = str if kind is int else int
-    algo = Three().fit(load([(kind(1), kind(7), 3.0)]).build_full_trainset())
-    (found,) = caught(lambda: algo.predict(other(1), kind(7)))
+    algo = ConstantAlgo().fit(load([(kind(1), kind(7), 3.0)]).build_full_trainset())
+    (found,) = collect_warnings(lambda: algo.predict(other(1), kind(7)))
     assert f"user {other(1)!r} is unknown, but {kind(1)!r} is not" in str(found.message)
     assert f"raw ids are {kind.__name__} here, not {other.__name__}" in str(found.message)
     assert found.filename == __file__
-    (found,) = caught(lambda: algo.test([(kind(1), kind(7), 3.0), (kind(1), other(7), 3.0)]))
+    (found,) = collect_warnings(lambda: algo.test([(kind(1), kind(7), 3.0), (kind(1), other(7), 3.0)]))
     assert f"item {other(7)!r}" in str(found.message)
-    assert caught(lambda: algo.predict(kind(8), kind(9))) == []  # strangers, whatever their type
+    assert collect_warnings(lambda: algo.predict(kind(8), kind(9))) == []  # strangers, whatever their type
 
 
 def test_warning_can_be_silenced():

@@ -170,7 +170,7 @@ def test_uncreatable_cache_raises(monkeypatch, tmp_path):
     assert "FORETASTE_CACHE" in caught.value.hint
 
 
-def test_cache_location(monkeypatch, tmp_path):
+def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("FORETASTE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -196,7 +196,7 @@ def test_mirror_url_replaces_the_publisher(server, monkeypatch):
     assert [request["path"] for request in server.requests] == [f"/deep/{NAME}", f"/deep/{NAME}.md5"]
 
 
-def test_a_folder_as_mirror(tmp_path, monkeypatch):
+def test_mirror_folder_is_copied_and_verified(tmp_path, monkeypatch):
     place = tmp_path / "mirror"
     place.mkdir()
     monkeypatch.setenv("FORETASTE_MIRROR", str(place))

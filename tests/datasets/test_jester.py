@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 import pytest
-from dataset_archives import archive, archive_named, lines, wide, workbook
+from dataset_archives import add_count_column, join_rows, make_workbook, write_archive, write_named_archive
 from hypothesis import given
 from hypothesis import strategies as st
 from real_data import data_file
@@ -36,7 +36,9 @@ def matrix(users: int, jokes: int, seed: int = 0) -> np.ndarray:
 
 def make_wide(cache, name, parts):
     for published, part in zip(datasets.info(name).archives_with("ratings"), parts, strict=True):
-        archive_named(cache, name, published.file, {"ratings.xls": workbook(wide(part))})
+        write_named_archive(
+            cache, name, published.file, {"ratings.xls": make_workbook(add_count_column(part))}
+        )
 
 
 def check_wide(found, whole):
@@ -92,9 +94,9 @@ def test_scale_is_declared_if_all_ratings_are_within(cache, name, jokes, caplog)
 
 
 def test_wrong_rating_count_is_logged(cache, caplog):
-    rows = wide(matrix(5, 158))
+    rows = add_count_column(matrix(5, 158))
     rows[2][0] += 1
-    archive(cache, "jester-4", {"ratings.xlsx": workbook(rows)})
+    write_archive(cache, "jester-4", {"ratings.xlsx": make_workbook(rows)})
     datasets.load("jester-4")
     assert "in 1 rows the first column is not the number of ratings (first: row 3 says" in caplog.text
 
@@ -107,16 +109,16 @@ def test_wrong_rating_count_is_logged(cache, caplog):
     ],
 )
 def test_unexpected_workbook_layout_raises(cache, rows, message):
-    archive(cache, "jester-4", {"ratings.xlsx": workbook(rows)})
+    write_archive(cache, "jester-4", {"ratings.xlsx": make_workbook(rows)})
     with pytest.raises(DataError, match=message):
         datasets.load("jester-4")
 
 
 def test_unreadable_workbooks_raise(cache):
-    archive(cache, "jester-4", {"ratings.xlsx": b"no workbook"})
+    write_archive(cache, "jester-4", {"ratings.xlsx": b"no workbook"})
     with pytest.raises(DataError, match="truncated or damaged"):
         datasets.load("jester-4")
-    archive(cache, "jester-4", {"a.xls": b"1", "b.xls": b"2", "._b.xls": b"3"})
+    write_archive(cache, "jester-4", {"a.xls": b"1", "b.xls": b"2", "._b.xls": b"3"})
     with pytest.raises(DataError, match="contains 2 workbooks, not one") as caught:
         datasets.load("jester-4")
     assert caught.value.where == "a.xls, b.xls"
@@ -135,7 +137,7 @@ def test_missing_calamine_names_the_extra(cache, monkeypatch):
 JOKES = [f"Joke {n}: why? Because it is “{n}” & no more." for n in range(1, 151)]
 
 
-def test_jester_2(cache, caplog):
+def test_jester_2_ratings_and_joke_texts_are_read(cache, caplog):
     caplog.set_level(logging.INFO, "foretaste")
     rows = [(1, 5, 0.219), (1, 7, -9.281), (63978, 150, 10.0)]
     marks = {"“": "&quot;", "”": "&#034;", "& ": "&amp; "}
@@ -144,8 +146,10 @@ def test_jester_2(cache, caplog):
         for plain, written in marks.items():
             text = text.replace(plain, written)
         marked.append(f"{number}:\n<p>\r\n{text}\n<br />\r\nEnd.</p>\r\n\n")
-    archive(
-        cache, "jester-2", {"jester_ratings.dat": lines(rows, "\t\t"), "jester_items.dat": "".join(marked)}
+    write_archive(
+        cache,
+        "jester-2",
+        {"jester_ratings.dat": join_rows(rows, "\t\t"), "jester_items.dat": "".join(marked)},
     )
     found = datasets.load("jester-2")
     assert list(zip(found.user_ids.tolist(), found.item_ids.tolist(), strict=True)) == [r[:2] for r in rows]
@@ -165,13 +169,13 @@ def test_joke_texts_of_jester_1(cache):
     page = "<HTML>x<!--begin of joke -->\nWhy?<P>\n<i>Because</i><br>of {}.\n<!--end of joke -->y</HTML>"
     members = {f"jokes/init{n}.html": page.format(n) for n in range(1, 101)}
     members |= {"__MACOSX/jokes/._init1.html": b"\x00\x05", "jokes/.DS_Store": b"\x00"}
-    archive(cache, "jester-1", members, "items")
+    write_archive(cache, "jester-1", members, "items")
     found = datasets.load_items("jester-1")
     assert found.title == "jokeText"
     assert found.titles(np.array([1, 100])) == ["Why? Because of 1.", "Why? Because of 100."]
     assert "jester_dataset_1_1.zip" not in [p.name for p in (cache / "datasets/jester-1").iterdir()]
     del members["jokes/init44.html"]
-    archive(cache, "jester-1", members, "items")
+    write_archive(cache, "jester-1", members, "items")
     with pytest.raises(DataError, match="does not contain the texts of jokes 1 to 100") as caught:
         datasets.load_items("jester-1")
     assert caught.value.where == "first: joke 44"
@@ -179,10 +183,10 @@ def test_joke_texts_of_jester_1(cache):
 
 @pytest.mark.parametrize("heading", [[], [["Jokes"]]])
 def test_joke_texts_in_a_workbook(cache, heading):
-    archive(
+    write_archive(
         cache,
         "jester-3",
-        {"Dataset3JokeSet.xlsx": workbook(heading + [[text + "\n!"] for text in JOKES])},
+        {"Dataset3JokeSet.xlsx": make_workbook(heading + [[text + "\n!"] for text in JOKES])},
         "items",
     )
     assert datasets.load_items("jester-3").titles(np.array([1, 150])) == [JOKES[0] + " !", JOKES[149] + " !"]
@@ -221,7 +225,7 @@ def test_jester_2_of_real_rows(cache):
         rows = list(csv.reader(file))[1:]
     text = "".join("\t\t".join(row) + "\n" for row in rows)
     items = data_file("jester2/jester_items.dat").read_bytes()
-    archive(cache, "jester-2", {"jester_ratings.dat": text, "jester_items.dat": items})
+    write_archive(cache, "jester-2", {"jester_ratings.dat": text, "jester_items.dat": items})
     found = datasets.load("jester-2")
     assert (len(found), len(found.users), len(found.items)) == (385_494, 13_173, 140)
     assert found.value.mean(dtype=np.float64) == pytest.approx(1.4478, abs=5e-5)
@@ -248,14 +252,14 @@ def test_jester_3_of_real_rows(cache):
         whole[user - 1, joke - 1] = value
     make_wide(cache, "jester-3", [whole])
     check_wide(datasets.load("jester-3"), whole)
-    archive(
+    write_archive(
         cache, "jester-3",
         {"Dataset3JokeSet.xlsx": data_file("jester2/Dataset3JokeSet.xlsx").read_bytes()}, "items",
     )  # fmt: skip
     jokes = datasets.load_items("jester-3")
     assert len(jokes) == 150
     # Most of the texts are those of Jester 2, number for number.
-    archive(cache, "jester-2", {"jester_items.dat": data_file("jester2/jester_items.dat").read_bytes()})
+    write_archive(cache, "jester-2", {"jester_items.dat": data_file("jester2/jester_items.dat").read_bytes()})
     others = datasets.load_items("jester-2").columns["jokeText"]
     starts = [a[:12] == b[:12] for a, b in zip(jokes.columns["jokeText"], others, strict=True)]
     assert sum(starts) > 120
@@ -266,7 +270,7 @@ def test_jester_3_of_real_rows(cache):
 def test_jester_4_of_the_real_workbooks(cache, caplog):
     ratings = data_file("jester4/jester_dataset_4_ratings.xlsx").read_bytes()
     member = "[final] April 2015 to Nov 30 2019 - Transformed Jester Data - .xlsx"
-    archive(cache, "jester-4", {member: ratings})
+    write_archive(cache, "jester-4", {member: ratings})
     found = datasets.load("jester-4")
     assert (len(found), len(found.users), len(found.items)) == (106_489, 7_699, 136)
     assert (found.value.min(), found.value.max()) == (np.float32(-42.28), np.float32(28.58))
@@ -274,5 +278,5 @@ def test_jester_4_of_the_real_workbooks(cache, caplog):
     (warning,) = caplog.records
     assert "541 ratings lie outside the published scale" in warning.getMessage()
     jokes = data_file("jester4/jester_dataset_4_jokes.xlsx").read_bytes()
-    archive(cache, "jester-4", {"Dataset4JokeSet.xlsx": jokes}, "items")
+    write_archive(cache, "jester-4", {"Dataset4JokeSet.xlsx": jokes}, "items")
     assert len(datasets.load_items("jester-4")) == 158

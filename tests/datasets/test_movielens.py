@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from dataset_archives import archive, csv_members, dat_members, lines
+from dataset_archives import csv_members, dat_members, join_rows, write_archive
 from real_data import data_file
 
 from foretaste import datasets
@@ -47,17 +47,17 @@ def make(cache, name):
         ]
         works = ["technician", "other", "writer"]
         users = [(n, age, sex, w, code) for (n, sex, age, _, code), w in zip(USERS, works, strict=True)]
-        return archive(cache, name, {
-            "ml-100k/u.data": lines(ROWS, "\t"),
-            "ml-100k/u.item": lines(films, "|").encode("latin-1"),
-            "ml-100k/u.user": lines(users, "|"),
+        return write_archive(cache, name, {
+            "ml-100k/u.data": join_rows(ROWS, "\t"),
+            "ml-100k/u.item": join_rows(films, "|").encode("latin-1"),
+            "ml-100k/u.user": join_rows(users, "|"),
         })  # fmt: skip
     if name == "movielens-1m":
-        members = dat_members(folder, ROWS, FILMS, "latin-1") | {"ml-1m/users.dat": lines(USERS, "::")}
-        return archive(cache, name, members)
+        members = dat_members(folder, ROWS, FILMS, "latin-1") | {"ml-1m/users.dat": join_rows(USERS, "::")}
+        return write_archive(cache, name, members)
     if name == "movielens-10m":
-        return archive(cache, name, dat_members("ml-10M100K", ROWS, FILMS, "utf-8"))
-    return archive(cache, name, csv_members(folder, ROWS, FILMS))
+        return write_archive(cache, name, dat_members("ml-10M100K", ROWS, FILMS, "utf-8"))
+    return write_archive(cache, name, csv_members(folder, ROWS, FILMS))
 
 
 @pytest.mark.parametrize("name", MOVIELENS)
@@ -130,7 +130,7 @@ def test_movielens_item_features(cache, name):
 
 
 def test_items_are_sorted_by_their_ids(cache):
-    archive(cache, "movielens-25m", csv_members("ml-25m", ROWS, FILMS[::-1]))
+    write_archive(cache, "movielens-25m", csv_members("ml-25m", ROWS, FILMS[::-1]))
     found = datasets.load_items("movielens-25m")
     assert found.items.ids.tolist() == [1, 2, 7, 30]
     assert found.titles(np.array([1])) == ["Amélie (2001)"]
@@ -140,18 +140,18 @@ def test_unusual_line_separators_do_not_split_lines(cache):
     films = [(1, "Wait\x85 (1990)", "War"), (2, "B (1991)", "War")]
     members = dat_members("ml-1m", [(2, 1, 3.0, 1)], films, "latin-1")
     members["ml-1m/movies.dat"] = members["ml-1m/movies.dat"].replace(b"\n", b"\r\n")
-    archive(cache, "movielens-1m", members)
+    write_archive(cache, "movielens-1m", members)
     assert datasets.load_items("movielens-1m").columns["title"].tolist() == ["Wait\x85 (1990)", "B (1991)"]
     members = csv_members("ml-25m", ROWS, FILMS)
     members["ml-25m/movies.csv"] = 'movieId,title,genres\n1,"Two\nlines, ""quoted"" (1990)",\n'
-    archive(cache, "movielens-25m", members)
+    write_archive(cache, "movielens-25m", members)
     found = datasets.load_items("movielens-25m").columns["title"].tolist()
     assert found == ['Two\nlines, "quoted" (1990)']
 
 
 def test_a_rating_outside_a_declared_scale_is_refused(cache):
     members = csv_members("ml-25m", [(1, 1, 7.5, 3)], FILMS)
-    archive(cache, "movielens-25m", members)
+    write_archive(cache, "movielens-25m", members)
     with pytest.raises(DataError, match=r"1 ratings lie outside the declared scale 0\.5 to 5"):
         datasets.load("movielens-25m")
 
@@ -168,13 +168,13 @@ def test_a_rating_outside_a_declared_scale_is_refused(cache):
 )
 def test_unexpected_item_file_raises(cache, member, text, message):
     members = csv_members("ml-25m", ROWS, FILMS) | {f"ml-25m/{member}": text}
-    archive(cache, "movielens-25m", members)
+    write_archive(cache, "movielens-25m", members)
     with pytest.raises(DataError, match=message):
         datasets.load_items("movielens-25m")
 
 
 def test_unlisted_rated_item_raises(cache):
-    archive(cache, "movielens-25m", csv_members("ml-25m", ROWS, FILMS[:2]))
+    write_archive(cache, "movielens-25m", csv_members("ml-25m", ROWS, FILMS[:2]))
     with pytest.raises(DataError, match="2 of 4 items have no row of features"):
         datasets.load("movielens-25m")
 
@@ -184,7 +184,7 @@ def test_unlisted_rated_item_raises(cache):
 
 def test_member_paths_are_not_trusted(cache, tmp_path):
     members = csv_members("../../../../outside", ROWS, FILMS)
-    archive(cache, "movielens-25m", members)
+    write_archive(cache, "movielens-25m", members)
     assert len(datasets.load("movielens-25m")) == 5
     assert not list(tmp_path.rglob("ratings.csv"))
     assert sorted(p.name for p in datasets.path("movielens-25m").iterdir()) == ["ml-25m.zip"]
@@ -204,7 +204,7 @@ def test_corrupt_archive_raises(cache):
 
 
 def test_missing_or_repeated_member_raises(cache):
-    path = archive(cache, "movielens-25m", {"ml-25m/README.txt": "x"})
+    path = write_archive(cache, "movielens-25m", {"ml-25m/README.txt": "x"})
     with pytest.raises(DataError, match=r"contains no file 'ratings\.csv'") as caught:
         datasets.load("movielens-25m")
     assert "README.txt" in caught.value.where
@@ -231,7 +231,7 @@ def test_a_member_too_large_for_memory_is_refused_before_it_is_unpacked(cache, m
 @pytest.mark.dataset
 def test_movielens_100k_of_the_real_files(cache, caplog):
     folder = data_file("ml-100k/u.data").parent
-    archive(cache, "movielens-100k", {f"ml-100k/{p.name}": p.read_bytes() for p in folder.iterdir()})
+    write_archive(cache, "movielens-100k", {f"ml-100k/{p.name}": p.read_bytes() for p in folder.iterdir()})
     found = datasets.load("movielens-100k")
     assert (len(found), len(found.users), len(found.items)) == (100_000, 943, 1_682)
     assert caplog.records == []
@@ -252,7 +252,7 @@ def test_movielens_1m_of_real_files(cache, caplog):
     with gzip.open(data_file("ml-1m/ratings_no_timestamps.dat.gz"), "rt") as file:
         rows = "".join(line.rstrip("\n") + "::978300760\n" for line in file)  # the times are not in that copy
     members = {f"ml-1m/{n}": data_file(f"ml-1m/{n}").read_bytes() for n in ("users.dat", "movies.dat")}
-    archive(cache, "movielens-1m", {"ml-1m/ratings.dat": rows, **members})
+    write_archive(cache, "movielens-1m", {"ml-1m/ratings.dat": rows, **members})
     found = datasets.load("movielens-1m")
     assert (len(found), len(found.users), len(found.items)) == (1_000_209, 6_040, 3_706)
     assert caplog.records == []
@@ -269,7 +269,7 @@ def test_other_movielens_layouts_of_real_rows(cache, name):
     make_members = {
         "movielens-10m": lambda: dat_members("ml-10M100K", data[0], films, "utf-8"),
     }.get(name, lambda: csv_members(name.replace("movielens", "ml"), data[0], films))
-    archive(cache, name, make_members())
+    write_archive(cache, name, make_members())
     found = datasets.load(name)
     assert (len(found), len(found.users), len(found.items)) == (100_000, 943, 1_682)
     assert found.timestamp.tolist() == [row[3] for row in data[0]]

@@ -25,7 +25,7 @@ def jokes():
     return datasets.load_items("sample")
 
 
-def test_names_and_unknown_names():
+def test_unknown_dataset_name_raises_with_a_suggestion():
     assert datasets.names()[0] == "sample"
     for load in (datasets.load, datasets.load_items):
         with pytest.raises(NotFoundError, match=r'no data set "smaple"; did you mean "sample"\?') as caught:

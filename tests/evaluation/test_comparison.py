@@ -144,12 +144,12 @@ def test_rows_are_sorted_by_rmse_and_the_best_is_the_first(ratings: Ratings) -> 
         (ColdItems(0.2), "20 % of the items held out entirely, seed 0"),
     ],
 )
-def test_every_split_works_and_is_described(ratings: Ratings, split: Any, words: str) -> None:
+def test_splits_are_described_and_cold_rows_counted(ratings: Ratings, split: Any, words: str) -> None:
     results = compare(ratings, ["ItemMean"], split=split)
     assert results.protocol.startswith(words)
     if isinstance(split, ColdUsers | ColdItems):
-        judged = len(next(split.split(ratings))[1])
-        assert by_name(results)["ItemMean"]["fallback_rows"] >= judged
+        n_test = len(next(split.split(ratings))[1])
+        assert by_name(results)["ItemMean"]["fallback_rows"] >= n_test
 
 
 def test_split_by_time_and_one_from_scikit_learn(ratings: Ratings) -> None:
@@ -245,7 +245,7 @@ def test_no_best_model_if_all_fail(ratings: Ratings, monkeypatch: pytest.MonkeyP
         ("Bias", {"split": 5}, InvalidParameterError, "is not a splitter"),
     ],
 )
-def test_a_wrong_argument_is_named(
+def test_invalid_arguments_are_named(
     ratings: Ratings, models: Any, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -411,7 +411,7 @@ def test_no_better_than_the_mean_is_reported() -> None:
 def test_to_dict_round_trips_through_json(ratings: Ratings) -> None:
     data = compare(ratings, [Bias(), Huge()], split=KFold(2)).to_dict()
     assert list(data) == ["dataset", "protocol", "sentences", "results"]
-    wanted = {
+    expected_keys = {
         "model",
         "params",
         "train_rmse",
@@ -421,7 +421,7 @@ def test_to_dict_round_trips_through_json(ratings: Ratings) -> None:
         "predict_seconds",
         "fallback_rows",
     }
-    assert all(wanted <= set(row) for row in data["results"])
+    assert all(expected_keys <= set(row) for row in data["results"])
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 

@@ -153,9 +153,9 @@ def test_warm_only_tests_known_users_and_items(ratings: Ratings) -> None:
     assert warm.mean["fallback_rows"] == 0
     assert "only test rows with known user and item" in warm.protocol
     train, test = ratings[:300], ratings[300:]
-    apart = compare(train, "Bias", test=test, warm_only=True)
-    assert apart.rows[0]["fallback_rows"] == 0
-    assert "external test set, only test rows with known user and item: 300 train" in apart.protocol
+    external = compare(train, "Bias", test=test, warm_only=True)
+    assert external.rows[0]["fallback_rows"] == 0
+    assert "external test set, only test rows with known user and item: 300 train" in external.protocol
     strangers = Ratings.from_columns(train.user_ids, train.item_ids + 10_000, train.value)
     with pytest.raises(DataError, match="no test row has a user and an item"):
         compare(train, "Bias", test=strangers, warm_only=True)
@@ -204,12 +204,12 @@ class Counting(Bias):
     shares: ClassVar[list[int]] = []
     running: ClassVar[list[int]] = []
     now: ClassVar[set[int]] = set()
-    meeting: ClassVar[threading.Barrier] = threading.Barrier(1)
+    barrier: ClassVar[threading.Barrier] = threading.Barrier(1)
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         self.shares.append(resolve_threads())
         self.now.add(threading.get_ident())
-        self.meeting.wait(timeout=60)  # until as many as there should be are at work
+        self.barrier.wait(timeout=60)  # until as many as there should be are at work
         self.running.append(len(self.now))
         super()._fit(train, progress)
         self.now.discard(threading.get_ident())
@@ -223,7 +223,7 @@ def test_folds_times_threads_never_exceed_the_cores(
 ) -> None:
     for seen in (Counting.shares, Counting.running, Counting.now):
         seen.clear()
-    Counting.meeting = threading.Barrier(at_once)
+    Counting.barrier = threading.Barrier(at_once)
     cross_validate(Counting(), ratings, folds, threads=threads)
     assert Counting.shares == [share] * folds
     assert max(Counting.running) == at_once
@@ -232,7 +232,7 @@ def test_folds_times_threads_never_exceed_the_cores(
 def test_last_round_of_folds_uses_all_threads(ratings: Ratings) -> None:
     for seen in (Counting.shares, Counting.running, Counting.now):
         seen.clear()
-    Counting.meeting = threading.Barrier(1)
+    Counting.barrier = threading.Barrier(1)
     cross_validate(Counting(), ratings, 5, threads=4)
     assert sorted(Counting.shares) == [1, 1, 1, 1, 4]
 
@@ -323,12 +323,12 @@ class Hungry(Bias):
     """Two of them at once are too much; or even one is."""
 
     lock: ClassVar[Any] = threading.Lock()
-    refused: ClassVar[list[int]] = []
+    refusals: ClassVar[list[int]] = []
     alone_too: bool = param(False, "refuse in any case")
 
     def _fit(self, train: Ratings, progress: Progress) -> None:
         if self.alone_too or not self.lock.acquire(blocking=False):
-            self.refused.append(1)
+            self.refusals.append(1)
             raise NotEnoughMemoryError("it needs 900 GB of memory; 1 GB is available")
         try:
             time.sleep(0.2)
@@ -338,10 +338,10 @@ class Hungry(Bias):
 
 
 def test_folds_too_large_in_parallel_run_alone(ratings: Ratings) -> None:
-    Hungry.refused.clear()
+    Hungry.refusals.clear()
     found = cross_validate(Hungry(), ratings, 4, threads=4)
     assert bits(found) == bits(cross_validate("Bias", ratings, 4))
-    assert Hungry.refused
+    assert Hungry.refusals
     with pytest.raises(NotEnoughMemoryError):
         cross_validate(Hungry(alone_too=True), ratings, 4, threads=4)
 
@@ -361,8 +361,8 @@ def test_progress_reports_each_fold(ratings: Ratings, capsys: pytest.CaptureFixt
 
     cross_validate(QUICK, ratings, 3, progress=Noting())
     assert notes == [("cross-validate SVD(factors=4, epochs=5)", 3)]
-    drawn = cross_validate(QUICK, ratings, 4, threads=2, progress=RichProgress())
-    assert bits(drawn) == bits(cross_validate(QUICK, ratings, 4))
+    with_bars = cross_validate(QUICK, ratings, 4, threads=2, progress=RichProgress())
+    assert bits(with_bars) == bits(cross_validate(QUICK, ratings, 4))
 
 
 # No leak -------------------------------------------------------------------------------------------------
@@ -425,8 +425,8 @@ def test_memorizing_model_gains_nothing(ratings: Ratings, caplog: pytest.LogCapt
     found = cross_validate(Memoriser(), enough, 3, threads=1)
     assert found.folds[0]["rmse"] > 0.5
     assert max(fold["rmse"] for fold in found.folds[1:]) < 0.05  # not 0: predictions are clipped
-    said = re.search(r"Memoriser predicts (\d+) test rows without any error in 2 of 3 folds", caplog.text)
-    assert int(said[1]) == pytest.approx(2 * len(enough) / 3, abs=3)
+    match = re.search(r"Memoriser predicts (\d+) test rows without any error in 2 of 3 folds", caplog.text)
+    assert int(match[1]) == pytest.approx(2 * len(enough) / 3, abs=3)
     assert found.notes[0] in str(found)
     assert "drop what it learned before" in found.notes[0]
     caplog.clear()

@@ -40,8 +40,8 @@ def test_every_row_is_in_one_bin_of_each_part_and_no_error_is_lost(parts) -> Non
         rows = np.array([one["rows"] for one in bins])
         assert rows.sum() == len(test)
         assert (rows > 0).all()
-        for name, whole in (("mae", mae(test.value, predicted)), ("mean_rating", test.value.mean())):
-            assert rows @ [one[name] for one in bins] / len(test) == pytest.approx(whole, rel=1e-5)
+        for name, overall in (("mae", mae(test.value, predicted)), ("mean_rating", test.value.mean())):
+            assert rows @ [one[name] for one in bins] / len(test) == pytest.approx(overall, rel=1e-5)
         squares = rows @ [one["rmse"] ** 2 for one in bins]
         assert squares / len(test) == pytest.approx(rmse(test.value, predicted) ** 2)
 
@@ -100,8 +100,8 @@ def test_calibration_shows_overconfident_predictions(parts) -> None:
     def tilt(values: np.ndarray) -> float:
         bins = breakdown(test, values, train).parts["prediction"]
         assert len(bins) == 10
-        apart = [one["mean_prediction"] - one["mean_rating"] for one in bins]
-        return apart[-1] - apart[0]
+        overconfidence = [one["mean_prediction"] - one["mean_rating"] for one in bins]
+        return overconfidence[-1] - overconfidence[0]
 
     assert abs(tilt(predicted)) < 1
     assert tilt(bold) > 3
@@ -135,9 +135,9 @@ def test_results_break_down_the_best_or_a_named_model(ratings: Ratings) -> None:
     train_rows, test_rows = next(split.split(ratings))
     train, test = ratings[train_rows], ratings[test_rows]
     for model, name in ((Bias(), None), (ItemMean(clip=False), "ItemMean(clip=False)")):
-        wanted = breakdown(test, model.fit(train).predict(test), train)
+        expected = breakdown(test, model.fit(train).predict(test), train)
         found = results.breakdown(name)
-        assert found.parts == wanted.parts
+        assert found.parts == expected.parts
         assert found.model == (name or "Bias")
     with pytest.raises(NotFoundError, match='no model "Bais" was evaluated; did you mean "Bias"'):
         results.breakdown("Bais")
@@ -165,14 +165,14 @@ def test_breakdown_with_separate_train_and_test(ratings: Ratings) -> None:
 def test_predictions_of_the_worst_models_are_evicted_first(ratings: Ratings) -> None:
     protocol = make_plan(ratings, HoldOut(0.2), None)
     rows = len(protocol.test_users(0))
-    kept = PredictionStore(protocol, max_bytes=2 * 4 * rows)
+    store = PredictionStore(protocol, max_bytes=2 * 4 * rows)
     values = np.zeros(rows, np.float32)
     for name, error in (("A()", 3.0), ("B()", 1.0), ("C()", 2.0)):
-        kept.add(name, error, [values])
-    assert set(kept.predictions) == {"B()", "C()"}
-    assert kept.nbytes == 8 * rows
+        store.add(name, error, [values])
+    assert set(store.predictions) == {"B()", "C()"}
+    assert store.nbytes == 8 * rows
     with pytest.raises(NotFoundError, match="predictions of A were dropped"):
-        kept.breakdown("A()", "A")
+        store.breakdown("A()", "A")
     tight = PredictionStore(protocol, max_bytes=1)
     for name, error in (("A()", 1.0), ("B()", 2.0)):
         tight.add(name, error, [values])

@@ -31,7 +31,7 @@ def parts(more):
     return more[train], more[test]
 
 
-def by_hand(model, train, test, n, relevant, choose):
+def compute_metrics_by_hand(model, train, test, n, relevant, choose):
     """Return the means of precision, recall and nDCG by plain Python; ``choose`` returns the candidates."""
     figures = []
     for user in test.users:
@@ -58,13 +58,13 @@ def test_metrics_equal_plain_python(parts, model, policy):
     known = set(train.items.ids.tolist())
     choose = (lambda rated, own, good: known - rated) if policy == "all" else (lambda rated, own, good: own)
     fitted = type(model)(**model.get_params()).fit(train)
-    wanted, users = by_hand(fitted, train, test, 5, test.value >= 1, choose)
+    expected_means, users = compute_metrics_by_hand(fitted, train, test, 5, test.value >= 1, choose)
     metrics = ["precision", "recall", "ndcg"]
     results = evaluate_ranking(
         train, {"mine": model}, test=test, n=5, relevant=1, candidates=policy, metrics=metrics
     )
     row = next(row for row in results.rows if row["name"] == "mine")
-    assert [row[name] for name in metrics] == pytest.approx(wanted, abs=1e-9)
+    assert [row[name] for name in metrics] == pytest.approx(expected_means, abs=1e-9)
     assert f"{users} users tested on" in results.protocol
     assert not model.__sklearn_is_fitted__()
 
@@ -128,18 +128,18 @@ def test_training_items_gain_nothing(parts):
 
 def test_no_list_holds_what_the_user_rated_in_train(parts):
     train, test = parts
-    question = make_ranking_task(train, test, 1, "binary")
-    lister = ListBuilder(question, as_candidates("all", 0), 30, 1)
-    lists, _ = lister.build_lists(Parrot().fit(train), ProgressTask())
+    ranking_task = make_ranking_task(train, test, 1, "binary")
+    list_builder = ListBuilder(ranking_task, as_candidates("all", 0), 30, 1)
+    lists, _ = list_builder.build_lists(Parrot().fit(train), ProgressTask())
     pairs = set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
-    shown = [
-        (user, question.items.ids[item])
-        for user, ranked in zip(question.users.tolist(), lists.tolist(), strict=True)
+    listed = [
+        (user, ranking_task.items.ids[item])
+        for user, ranked in zip(ranking_task.users.tolist(), lists.tolist(), strict=True)
         for item in ranked
         if item >= 0
     ]
-    assert len(shown) > 1000
-    assert not pairs & set(shown)
+    assert len(listed) > 1000
+    assert not pairs & set(listed)
 
 
 def test_a_user_without_relevant_items_changes_no_mean(parts):
@@ -188,22 +188,22 @@ def test_unknown_test_items_of_a_model_are_reported(parts):
 
 def test_sampled_negatives_are_unrated_training_items(parts):
     train, test = parts
-    question = make_ranking_task(train, test, 1, "binary")
-    lister = ListBuilder(question, as_candidates(("sampled", 15), 0), 200, 1)
-    starts, item = lister.candidate_rows
+    ranking_task = make_ranking_task(train, test, 1, "binary")
+    list_builder = ListBuilder(ranking_task, as_candidates(("sampled", 15), 0), 200, 1)
+    starts, item = list_builder.candidate_rows
     rated = set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
     rated |= set(zip(test.user_ids.tolist(), test.item_ids.tolist(), strict=True))
-    relevant = list(zip(question.user.tolist(), question.item.tolist(), strict=True))
+    relevant = list(zip(ranking_task.user.tolist(), ranking_task.item.tolist(), strict=True))
     known = set(train.items.ids.tolist())
-    for row, user in enumerate(question.users.tolist()):
-        mine = item[starts[row] : starts[row + 1]].tolist()
+    for row, user in enumerate(ranking_task.users.tolist()):
+        candidates_of_user = item[starts[row] : starts[row + 1]].tolist()
         good = {thing for owner, thing in relevant if owner == row}
-        assert good <= set(mine)
-        drawn = [question.items.ids[thing] for thing in mine if thing not in good]
-        left = len(known - {thing for owner, thing in rated if owner == user})
-        assert len(set(drawn)) == len(drawn) == min(15, left)
-        assert set(drawn) <= known
-        assert not {(user, thing) for thing in drawn} & rated
+        assert good <= set(candidates_of_user)
+        negatives = [ranking_task.items.ids[thing] for thing in candidates_of_user if thing not in good]
+        n_unrated = len(known - {thing for owner, thing in rated if owner == user})
+        assert len(set(negatives)) == len(negatives) == min(15, n_unrated)
+        assert set(negatives) <= known
+        assert not {(user, thing) for thing in negatives} & rated
 
 
 def test_sampling_depends_on_the_seed_alone(parts):
@@ -228,9 +228,9 @@ def test_models_fitted_on_other_rows_are_reported(more, parts):
     train, test = parts
     leaky, honest = EASE().fit(more), EASE().fit(train)
     results = evaluate_ranking(train, {"leaky": leaky, "honest": honest}, test=test, relevant=1)
-    told = [note for note in results.notes if "was fitted on" in note]
-    assert len(told) == 1
-    assert told[0].startswith("leaky was fitted on")
+    matching_notes = [note for note in results.notes if "was fitted on" in note]
+    assert len(matching_notes) == 1
+    assert matching_notes[0].startswith("leaky was fitted on")
     fresh = evaluate_ranking(train, {"honest": EASE()}, test=test, relevant=1)
     rows = [next(r for r in res.rows if r["name"] == "honest") for res in (results, fresh)]
     assert [rows[0][name] for name in ACCURACY] == [rows[1][name] for name in ACCURACY]
@@ -279,8 +279,12 @@ def test_model_compared_with_itself_has_zero_difference(parts):
     results = evaluate_ranking(
         parts[0], {"line": Popularity(), "twin": Popularity()}, test=parts[1], relevant=1
     )
-    twin = next(row for row in results.rows if "over_popularity" in row)
-    assert (twin["over_popularity_low"], twin["over_popularity"], twin["over_popularity_high"]) == (0, 0, 0)
+    second_row = next(row for row in results.rows if "over_popularity" in row)
+    assert (
+        second_row["over_popularity_low"],
+        second_row["over_popularity"],
+        second_row["over_popularity_high"],
+    ) == (0, 0, 0)
 
 
 def test_rows_are_sorted_by_the_first_metric(parts):
@@ -322,9 +326,9 @@ def test_failing_model_becomes_a_row_with_its_error(parts):
 
 def test_constant_predictions_are_reported(parts):
     results = evaluate_ranking(parts[0], ["GlobalMean", "SVD"], test=parts[1], relevant=1)
-    told = [note for note in results.notes if "predicts the same" in note]
-    assert len(told) == 1
-    assert told[0].startswith("GlobalMean")
+    matching_notes = [note for note in results.notes if "predicts the same" in note]
+    assert len(matching_notes) == 1
+    assert matching_notes[0].startswith("GlobalMean")
 
 
 @estimator
@@ -365,10 +369,10 @@ def test_relevance_thresholds():
         3,
         4,
     ]  # 3.2 as float32 holds it
-    question = make_ranking_task(
+    ranking_task = make_ranking_task(
         train, test, "above_user_mean", "binary"
     )  # 3, 3, 3; new users: 3, the mean of all
-    assert question.users.tolist() == [1, 2, 3, 4]
+    assert ranking_task.users.tolist() == [1, 2, 3, 4]
     assert make_ranking_task(train, test, 4, "binary").n_without_relevant == 2
 
 
@@ -441,5 +445,5 @@ def test_public_names_are_aliases_of_the_same_objects():
 def test_diversity_uses_co_ratings():
     """Items a and b have one rater of two each in common, so that their cosine is one half."""
     train = Ratings.from_columns([1, 1, 2, 3, 9], ["a", "b", "a", "b", "c"], [1.0, 2.0, 3.0, 4.0, 5.0])
-    shown = np.array([[0, 1, -1], [0, 2, -1], [0, 1, 2]], np.int32)
-    assert co_rating_diversity(shown, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])
+    listed = np.array([[0, 1, -1], [0, 2, -1], [0, 1, 2]], np.int32)
+    assert co_rating_diversity(listed, train) == pytest.approx([1 / 2, 1, 1 - 0.5 / 3])

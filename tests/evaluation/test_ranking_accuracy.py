@@ -73,11 +73,11 @@ def test_models_of_ratings_are_below_popularity(results, name):
 
 def test_documentation_shows_these_scores(results):
     ours, theirs = (table for table in tables(DOCS / "ranking.md") if "nDCG@10" in table[0])
-    shown = {row[0]: row[1:] for row in ours[1:]}
-    assert len(shown) == len(results)
+    documented = {row[0]: row[1:] for row in ours[1:]}
+    assert len(documented) == len(results)
     for row in results.rows:
         name = row["name"].replace("'", '"')
-        figures = [float(text) for text in shown[f"`{name}`"]]
+        figures = [float(text) for text in documented[f"`{name}`"]]
         assert figures == pytest.approx([row[key] for key in FIGURES], abs=0.006), name
     popular = next(row for row in theirs if row[0].startswith("most popular"))
     assert [float(text) for text in popular[1:]] == pytest.approx(

@@ -25,8 +25,8 @@ from foretaste.splits import HoldOut, KFold
 
 def simulated(rng: np.random.Generator, users: int = 120, rows: int = 8) -> tuple[np.ndarray, ...]:
     """Return errors of two models with shared user effects: (users, rows) each."""
-    person = rng.normal(size=(users, 1))
-    return person + rng.normal(size=(users, rows)), 1.1 * person + rng.normal(size=(users, rows))
+    user_effect = rng.normal(size=(users, 1))
+    return user_effect + rng.normal(size=(users, rows)), 1.1 * user_effect + rng.normal(size=(users, rows))
 
 
 TRUTH = np.sqrt(2.0), np.sqrt(1 + 1.1**2)  # the RMSE of both, over infinitely many users
@@ -34,7 +34,7 @@ TRUTH = np.sqrt(2.0), np.sqrt(1 + 1.1**2)  # the RMSE of both, over infinitely m
 
 def test_intervals_hold_as_often_as_they_say() -> None:
     rng = np.random.default_rng(0)
-    held = np.zeros(3)
+    n_covered = np.zeros(3)
     runs = 400
     for seed in range(runs):
         errors = [(error**2).sum(axis=1, keepdims=True) for error in simulated(rng)]
@@ -42,10 +42,10 @@ def test_intervals_hold_as_often_as_they_say() -> None:
         for place, (interval, truth) in enumerate(
             [(one.rmse, TRUTH[0]), (other.rmse, TRUTH[1]), (other.interval, TRUTH[1] - TRUTH[0])]
         ):
-            held[place] += interval.low <= truth <= interval.high
+            n_covered[place] += interval.low <= truth <= interval.high
     # 95 % of 400, less a little for percentiles of 120 users; three standard deviations of chance.
-    assert (held / runs >= 0.91).all()
-    assert (held / runs <= 0.985).all()
+    assert (n_covered / runs >= 0.91).all()
+    assert (n_covered / runs <= 0.985).all()
 
 
 def test_resampling_rows_gives_too_narrow_intervals() -> None:
@@ -96,8 +96,8 @@ def test_paired_t_test_of_ties_and_of_one_user() -> None:
 def test_resample_with_an_empty_fold_is_dropped() -> None:
     counts = np.zeros((25, 2))
     counts[:, 0], counts[0, 1] = 1, 1  # one user stands for the second fold
-    sure = bootstrap_intervals([counts * 2.0, counts * 3.0], counts)[1]
-    assert np.isfinite([sure.interval.low, sure.interval.high]).all()
+    uncertainty = bootstrap_intervals([counts * 2.0, counts * 3.0], counts)[1]
+    assert np.isfinite([uncertainty.interval.low, uncertainty.interval.high]).all()
 
 
 # Sums by user --------------------------------------------------------------------------------------------
@@ -111,9 +111,9 @@ def test_per_user_sums_are_exact(ratings: Ratings) -> None:
     assert sums.n_users == sums.n_groups == len(ratings.users) == len(errors)
     for user in range(len(ratings.users)):
         for fold in range(3):
-            mine = protocol.test_values(fold)[protocol.test_users(fold) == user]
-            assert errors[user, fold] == pytest.approx((mine.astype(float) ** 2).sum())
-            assert sums.counts[user, fold] == len(mine)
+            values_of_user = protocol.test_values(fold)[protocol.test_users(fold) == user]
+            assert errors[user, fold] == pytest.approx((values_of_user.astype(float) ** 2).sum())
+            assert sums.counts[user, fold] == len(values_of_user)
 
 
 def test_grouping_many_users_keeps_interval_width() -> None:
@@ -128,7 +128,7 @@ def test_grouping_many_users_keeps_interval_width() -> None:
         assert sums.counts.sum() == 24_000
         found.append(bootstrap_intervals([sums.sum_errors([values]) for values in predicted], sums.counts)[1])
     assert found[0].difference == pytest.approx(found[1].difference, rel=1e-9)
-    widths = [sure.interval.high - sure.interval.low for sure in found]
+    widths = [uncertainty.interval.high - uncertainty.interval.low for uncertainty in found]
     assert widths[1] == pytest.approx(widths[0], rel=0.2)
 
 
@@ -162,54 +162,54 @@ class Shaken(Bias):
 @pytest.mark.parametrize("split", [HoldOut(0.3), KFold(3)])
 def test_result_rows_have_intervals(more: Ratings, split) -> None:
     results = compare(more, [Bias(), UserItemMean(), ItemMean()], split=split)
-    best, *others = results.rows
+    best, *other_rows = results.rows
     assert "gap_to_best" not in best
     for row in results.rows:
         low, high = row["rmse_interval"]
         assert low < row["rmse"] < high
-    for row in others:
-        behind = row["gap_to_best"]
-        assert behind["rmse"] == pytest.approx(row["rmse"] - best["rmse"], rel=1e-6)
-        assert behind["interval"][0] <= behind["rmse"] <= behind["interval"][1]
-        assert 0 <= behind["p"] <= 1
-    assert others[-1]["gap_to_best"]["p"] < 1e-6
-    assert others[-1]["gap_to_best"]["interval"][0] > 0
+    for row in other_rows:
+        gap = row["gap_to_best"]
+        assert gap["rmse"] == pytest.approx(row["rmse"] - best["rmse"], rel=1e-6)
+        assert gap["interval"][0] <= gap["rmse"] <= gap["interval"][1]
+        assert 0 <= gap["p"] <= 1
+    assert other_rows[-1]["gap_to_best"]["p"] < 1e-6
+    assert other_rows[-1]["gap_to_best"]["interval"][0] > 0
 
 
 def test_sentences_name_best_ties_and_useless_models(more: Ratings) -> None:
     results = compare(more, [Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], metrics=["rmse"])
     rows = {row["repr"]: row for row in results.rows}
-    said = results.sentences
-    assert said[0] == results.headline
+    sentences = results.sentences
+    assert sentences[0] == results.headline
     best = "Bias" if results.best_row["model"] == "Bias" else "Shaken"
     other = rows["Shaken()" if best == "Bias" else "Bias()"]
     low, high = results.best_row["rmse_interval"]
-    assert said[1] == (
+    assert sentences[1] == (
         f"95 % confidence interval of the best RMSE: {low:.3f} to {high:.3f} (bootstrap over the "
         f"{results.n_test_users} test users)."
     )
     low, high = other["gap_to_best"]["interval"]
     assert low < 0 < high < 0.01
-    places = 1 - math.floor(math.log10(max(-low, high)))  # two figures, however small
-    assert places > 3
+    decimals = 1 - math.floor(math.log10(max(-low, high)))  # two figures, however small
+    assert decimals > 3
     name = "Shaken" if best == "Bias" else "Bias"
-    assert said[2] == (
+    assert sentences[2] == (
         "Not significantly different from it (95 % interval of the difference): "
-        f"{name} ({low:.{places}f} to {high:.{places}f})."
+        f"{name} ({low:.{decimals}f} to {high:.{decimals}f})."
     )
     low, high = rows["UserItemMean()"]["gap_to_best"]["interval"]
-    behind = rows["UserItemMean()"]["gap_to_best"]["rmse"]
-    assert said[3] == f"Next: UserItemMean, worse by {behind:.3f} (95 % interval {low:.3f} to {high:.3f})."
-    assert said[4:] == ("No better than always guessing the mean: Shaken(size=9.0).",)
-    assert str(results).startswith("\n".join(said))
-    assert all(f"<p>{line}</p>" in results._repr_html_() for line in said)
-    assert results.to_dict()["sentences"] == list(said)
+    gap = rows["UserItemMean()"]["gap_to_best"]["rmse"]
+    assert sentences[3] == f"Next: UserItemMean, worse by {gap:.3f} (95 % interval {low:.3f} to {high:.3f})."
+    assert sentences[4:] == ("No better than always guessing the mean: Shaken(size=9.0).",)
+    assert str(results).startswith("\n".join(sentences))
+    assert all(f"<p>{line}</p>" in results._repr_html_() for line in sentences)
+    assert results.to_dict()["sentences"] == list(sentences)
 
 
 def test_runner_up_is_named_without_ties(more: Ratings) -> None:
-    said = compare(more, [Bias(), ItemMean()]).sentences
-    assert len(said) == 3
-    assert said[2].startswith("Runner-up: ItemMean, worse by ")
+    sentences = compare(more, [Bias(), ItemMean()]).sentences
+    assert len(sentences) == 3
+    assert sentences[2].startswith("Runner-up: ItemMean, worse by ")
 
 
 def test_too_few_users_replace_the_interval(ratings: Ratings) -> None:

@@ -43,13 +43,13 @@ def in_trec(lists, user, item, gain):
 
 
 @settings(max_examples=200, deadline=None)
-@given(made=runs(), n=st.integers(1, 20))
-def test_values_equal_ir_measures(made, n):
+@given(ranking=runs(), n=st.integers(1, 20))
+def test_values_equal_ir_measures(ranking, n):
     ir = pytest.importorskip("ir_measures", reason='needs pip install "foretaste[test]"')
-    lists, user, item, gain = made
-    qrels, run = in_trec(*made)
-    wanted = [ir.P @ n, ir.R @ n, ir.nDCG @ n, ir.AP @ n, ir.RR @ n, ir.Success @ n]
-    theirs = ir.calc_aggregate(wanted, qrels, run)
+    lists, user, item, gain = ranking
+    qrels, run = in_trec(*ranking)
+    measures = [ir.P @ n, ir.R @ n, ir.nDCG @ n, ir.AP @ n, ir.RR @ n, ir.Success @ n]
+    reference = ir.calc_aggregate(measures, qrels, run)
     ours = [
         metrics.precision(lists, user, item, n=n),
         metrics.recall(lists, user, item, n=n),
@@ -58,16 +58,18 @@ def test_values_equal_ir_measures(made, n):
         metrics.reciprocal_rank(lists, user, item, n=n),
         metrics.hit_rate(lists, user, item, n=n),
     ]
-    assert ours == pytest.approx([theirs[one] for one in wanted], abs=1e-9)
+    assert ours == pytest.approx([reference[one] for one in measures], abs=1e-9)
     steep = in_trec(lists, user, item, 2**gain - 1)
-    theirs = ir.calc_aggregate([ir.nDCG @ n], *steep)[ir.nDCG @ n]
-    assert metrics.ndcg(lists, user, item, gain, n=n, gains="exponential") == pytest.approx(theirs, abs=1e-9)
+    reference = ir.calc_aggregate([ir.nDCG @ n], *steep)[ir.nDCG @ n]
+    assert metrics.ndcg(lists, user, item, gain, n=n, gains="exponential") == pytest.approx(
+        reference, abs=1e-9
+    )
 
 
 @settings(max_examples=100)
-@given(made=runs(), n=st.integers(1, 20), permuted=st.randoms(use_true_random=False))
-def test_the_order_of_pairs_and_large_numbers_change_nothing(made, n, permuted):
-    lists, user, item, gain = made
+@given(ranking=runs(), n=st.integers(1, 20), permuted=st.randoms(use_true_random=False))
+def test_the_order_of_pairs_and_large_numbers_change_nothing(ranking, n, permuted):
+    lists, user, item, gain = ranking
     figures = score_lists(lists, user, item, gain, n=n)
     order = list(range(len(user)))
     permuted.shuffle(order)
@@ -78,7 +80,7 @@ def test_the_order_of_pairs_and_large_numbers_change_nothing(made, n, permuted):
     assert again.values.tobytes() == figures.values.tobytes()
 
 
-def test_a_known_list():
+def test_metrics_of_one_list_equal_those_computed_by_hand():
     lists, user, item = [[3, 1, 4], [9, 8, 7]], [0, 0, 1], [1, 5, 7]
     assert metrics.precision(lists, user, item) == pytest.approx((1 / 3 + 1 / 3) / 2)
     assert metrics.precision(lists, user, item, n=10) == pytest.approx((1 / 10 + 1 / 10) / 2)
@@ -155,10 +157,10 @@ def test_coverage_gini_novelty_and_diversity_equal_numpy(seed, users, k, extra):
     rng = np.random.default_rng(seed)
     items = k + extra
     lists = [rng.permutation(items)[: rng.integers(1, k + 1)].tolist() for _ in range(users)]
-    shown = np.bincount(np.concatenate(lists), minlength=items)
-    assert metrics.coverage(lists, items) == pytest.approx(np.mean(shown > 0))
-    apart = np.abs(shown[:, None] - shown[None, :]).mean() / 2 / shown.mean()
-    assert metrics.gini(lists, items) == pytest.approx(apart, abs=1e-12)
+    exposure = np.bincount(np.concatenate(lists), minlength=items)
+    assert metrics.coverage(lists, items) == pytest.approx(np.mean(exposure > 0))
+    half_relative_difference = np.abs(exposure[:, None] - exposure[None, :]).mean() / 2 / exposure.mean()
+    assert metrics.gini(lists, items) == pytest.approx(half_relative_difference, abs=1e-12)
     count = rng.integers(0, 50, items)
     bits = -np.log2(np.maximum(count, 1) / 50)
     each = [bits[ranked].mean() for ranked in lists]
@@ -216,6 +218,6 @@ def test_mismatched_catalogs_raise(call, message):
         lambda: metrics.diversity([[0]], vectors=[[1.0]], similarity=[[1.0]]),
     ],
 )
-def test_other_invalid_arguments_raise(call):
+def test_invalid_counts_and_similarities_raise(call):
     with pytest.raises(InvalidParameterError):
         call()

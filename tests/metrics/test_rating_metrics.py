@@ -59,9 +59,9 @@ def test_r2_equals_sklearn(case, weighted):
     true, pred, weight = case
     true = np.round(true)  # differences below float64 resolution test neither
     weight = weight if weighted else None
-    wanted = theirs.r2_score(true.astype(np.float64), pred.astype(np.float64), sample_weight=weight)
+    expected = theirs.r2_score(true.astype(np.float64), pred.astype(np.float64), sample_weight=weight)
     if np.ptp(true) > 0:
-        np.testing.assert_allclose(r2(true, pred, weight), wanted, rtol=1e-7, atol=1e-7)
+        np.testing.assert_allclose(r2(true, pred, weight), expected, rtol=1e-7, atol=1e-7)
 
 
 def test_r2_of_constant_ratings_equals_sklearn():
@@ -71,7 +71,7 @@ def test_r2_of_constant_ratings_equals_sklearn():
         r2([1], [1])
 
 
-def test_known_values():
+def test_metrics_equal_those_computed_by_hand():
     assert rmse([0, 0, 0, 0], [3, 4, 0, 0]) == 2.5
     assert mae([0, 0, 0, 0], [3, -4, 0, 1]) == 2
     assert nmae([1, 5], [2, 3], scale=(1, 5)) == 1.5 / 4
@@ -118,8 +118,10 @@ def test_fcp_equals_surprise(seed, users):
     user = np.r_[np.repeat(np.arange(users), 3), rng.integers(users, size=20)]
     true = np.r_[np.tile([1.0, 2, 3], users), rng.integers(1, 6, 20)]
     pred = np.r_[np.tile([1.0, 3, 2], users), rng.integers(1, 6, 20)]  # a pair right, a pair wrong
-    told = [(u, k, t, p, {}) for k, (u, t, p) in enumerate(zip(user.tolist(), true, pred, strict=True))]
-    assert fcp(true, pred, user) == pytest.approx(accuracy.fcp(told, verbose=False), rel=1e-12)
+    predictions = [
+        (u, k, t, p, {}) for k, (u, t, p) in enumerate(zip(user.tolist(), true, pred, strict=True))
+    ]
+    assert fcp(true, pred, user) == pytest.approx(accuracy.fcp(predictions, verbose=False), rel=1e-12)
 
 
 def test_matrices_count_their_rated_cells(ratings):
@@ -153,7 +155,7 @@ def test_scorers_are_greater_for_the_better(ratings):
     model = Bias().fit(ratings)
     pred, pair = model.predict(ratings), np.column_stack([ratings.user_ids, ratings.item_ids])
     named = {"userId": ratings.user_ids, "itemId": ratings.item_ids}
-    wanted = {
+    expected = {
         "rmse": -rmse(ratings.value, pred),
         "rmse_per_user": -rmse_per_user(ratings.value, pred, ratings.user),
         "mae": -mae(ratings.value, pred),
@@ -161,8 +163,8 @@ def test_scorers_are_greater_for_the_better(ratings):
         "fcp": fcp(ratings.value, pred, ratings.user),
         "nmae": -nmae(ratings.value, pred, (-8, 8)),
     }
-    assert set(wanted) == set(METRICS)
-    for name, score in wanted.items():
+    assert set(expected) == set(METRICS)
+    for name, score in expected.items():
         ours = scorer(name, **({"scale": (-8, 8)} if name == "nmae" else {}))
         assert repr(ours) == f"scorer({name!r})"
         assert ours(model, ratings) == score

@@ -17,8 +17,8 @@ from foretaste.ratings import Ratings
 from foretaste.recommendation import explain, fold_in
 
 
-def shares(told):
-    return {reason.id: reason.contribution for reason in told.reasons}
+def shares(explanation):
+    return {reason.id: reason.contribution for reason in explanation.reasons}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_non_negative_factors_are_attributed(ratings, model):
     zeros = (folded.user_factors_ == 0).sum()
     assert zeros > 0
     for user in folded.users_.ids.tolist():
-        told = explain(folded, user, 5, ratings=own)
-        assert told.residual == pytest.approx(0, abs=2e-4)
+        explanation = explain(folded, user, 5, ratings=own)
+        assert explanation.residual == pytest.approx(0, abs=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_contributions_honor_weights(ratings, model):
     weighted = ratings.replace(weight=(np.arange(len(ratings)) % 4).astype(np.float32))
     folded = fold_in(model.set_params(clip=False).fit(ratings), users=weighted)
     for user in folded.users_.ids[::9].tolist():
-        told = explain(folded, user, 5, ratings=weighted)
-        assert told.residual == pytest.approx(0, abs=2e-4)
-        assert len(told.reasons) == ((weighted.user_ids == user) & (weighted.weight > 0)).sum()
+        explanation = explain(folded, user, 5, ratings=weighted)
+        assert explanation.residual == pytest.approx(0, abs=2e-4)
+        assert len(explanation.reasons) == ((weighted.user_ids == user) & (weighted.weight > 0)).sum()
 
 
 def test_time_is_a_part_of_its_own(ratings):
@@ -80,19 +80,19 @@ def test_time_is_a_part_of_its_own(ratings):
     timed = ratings.replace(timestamp=when.astype(np.int64))
     model = TimeSVDpp(factors=4, epochs=5, clip=False).fit(timed)
     folded = fold_in(model, users=timed)
-    told = explain(folded, 11, 5, ratings=timed)
-    assert told.residual == pytest.approx(0, abs=1e-4)
-    assert "time" in [part.name for part in told.parts]
+    explanation = explain(folded, 11, 5, ratings=timed)
+    assert explanation.residual == pytest.approx(0, abs=1e-4)
+    assert "time" in [part.name for part in explanation.parts]
 
 
 def test_trained_factors_leave_a_residual_line(ratings):
     model = SVD(factors=4, epochs=30, init_std=0.1, clip=False).fit(ratings)
-    told = explain(model, 11, 5, ratings=ratings)
-    taste = next(part.value for part in told.parts if part.name == "taste")
-    assert told.residual == pytest.approx(taste - sum(shares(told).values()), abs=1e-12)
-    assert abs(told.residual) > 1e-4
-    assert "taste, as learned in training" in repr(told)
-    assert len(told.reasons) == (ratings.user_ids == 11).sum()
+    explanation = explain(model, 11, 5, ratings=ratings)
+    taste = next(part.value for part in explanation.parts if part.name == "taste")
+    assert explanation.residual == pytest.approx(taste - sum(shares(explanation).values()), abs=1e-12)
+    assert abs(explanation.residual) > 1e-4
+    assert "taste, as learned in training" in repr(explanation)
+    assert len(explanation.reasons) == (ratings.user_ids == 11).sum()
 
 
 def test_clipping_is_a_part(ratings):
@@ -102,45 +102,45 @@ def test_clipping_is_a_part(ratings):
         (u, i) for u in ratings.users.ids.tolist() for i in ratings.items.ids.tolist()
         if model.set_params(clip=False).predict([(u, i)])[0] > 2
     )  # fmt: skip
-    told = explain(model.set_params(clip=True), user, item)
-    assert told.prediction == 1.0
-    assert told.parts[-1].name == "clipped to the scale"
-    assert told.parts[-1].value < -1
+    explanation = explain(model.set_params(clip=True), user, item)
+    assert explanation.prediction == 1.0
+    assert explanation.parts[-1].name == "clipped to the scale"
+    assert explanation.parts[-1].value < -1
 
 
 def test_text_and_html_are_equal(ratings):
     titles = np.array([f"<b>The {item}</b>" for item in ratings.items.ids], dtype=object)
     catalogue = ItemCatalog(ratings.items, {"title": titles}, "title")
-    told = explain(EASE().fit(ratings), "11", "5", catalog=catalogue)
-    text, page = repr(told), told._repr_html_()
-    assert told.title == "<b>The 5</b>"
+    explanation = explain(EASE().fit(ratings), "11", "5", catalog=catalogue)
+    text, page = repr(explanation), explanation._repr_html_()
+    assert explanation.title == "<b>The 5</b>"
     assert "<b>" not in page
-    for what, value in told.signed_rows():
+    for what, value in explanation.signed_rows():
         assert what in text
         assert html.escape(what) in page
         assert f"{value:+.3f}" in text or what == "mean of all ratings"
     last = next(line for line in text.splitlines() if line.startswith("= prediction"))
-    assert last.split()[-1] == f"{told.prediction:.3f}"
-    assert page.count("<rect") == len(told.signed_rows()) - 1
-    assert told.sentence() in text
-    assert f'"{told.reasons[0].title}"' in told.sentence()
+    assert last.split()[-1] == f"{explanation.prediction:.3f}"
+    assert page.count("<rect") == len(explanation.signed_rows()) - 1
+    assert explanation.sentence() in text
+    assert f'"{explanation.reasons[0].title}"' in explanation.sentence()
 
 
 def test_plot_draws_the_explanation(ratings):
-    told = explain(ItemKNN().fit(ratings), 11, 5)
-    (chart,) = ft.plot(told)
+    explanation = explain(ItemKNN().fit(ratings), 11, 5)
+    (chart,) = ft.plot(explanation)
     assert chart.rows[0][0] == "mean of all ratings"
-    assert chart.rows[-1] == ["prediction", f"{told.prediction:.3f}"]
+    assert chart.rows[-1] == ["prediction", f"{explanation.prediction:.3f}"]
     total = sum(float(row[1]) for row in chart.rows[:-1])
-    assert total == pytest.approx(told.prediction, abs=0.02)
-    assert told.sentence() in chart.caption
+    assert total == pytest.approx(explanation.prediction, abs=0.02)
+    assert explanation.sentence() in chart.caption
 
 
 def test_sentences_without_single_ratings(ratings):
-    told = explain(Bias().fit(ratings), 11, 5)
-    most = max(told.parts[1:], key=lambda part: abs(part.value))
-    assert told.sentence().startswith(f"moved {'up' if most.value > 0 else 'down'} most by ")
-    assert told.sentence().endswith(f"({most.value:+.2g})")
+    explanation = explain(Bias().fit(ratings), 11, 5)
+    most = max(explanation.parts[1:], key=lambda part: abs(part.value))
+    assert explanation.sentence().startswith(f"moved {'up' if most.value > 0 else 'down'} most by ")
+    assert explanation.sentence().endswith(f"({most.value:+.2g})")
     assert (
         explain(ft.GlobalMean().fit(ratings), 11, 5).sentence()
         == "the mean of all ratings, for every user and item"
@@ -161,9 +161,9 @@ def test_mistakes_have_hints(ratings):
         explain(ratings, 11, 5)
     with pytest.raises(DataError, match="user ids are given as str"):
         explain(model, 11, 5, ratings=Ratings.from_columns(["a"], [5], [1.0]))
-    told = explain(model, 11, 5, ratings=ratings[ratings.user_ids != 11])
-    assert told.reasons == ()
-    assert "has no ratings of known items" in told.note
+    explanation = explain(model, 11, 5, ratings=ratings[ratings.user_ids != 11])
+    assert explanation.reasons == ()
+    assert "has no ratings of known items" in explanation.note
 
 
 NAMES = [
@@ -197,13 +197,13 @@ def test_parts_and_contributions_sum_for_any_ratings(name, seed, n, low, width, 
     if new:
         model = fold_in(model, users=ratings)
     user, item = (index.ids[rng.integers(len(index))].item() for index in (model.users_, model.items_))
-    told = explain(model, user, item, ratings=ratings)
-    near = 1e-4 * max(1.0, *(abs(part.value) for part in told.parts), abs(told.prediction))
-    assert told.prediction == model.predict([(user, item)])[0]
-    assert sum(part.value for part in told.parts) == pytest.approx(told.prediction, abs=near)
-    shown = told.signed_rows(2)
-    assert sum(added for _, added in shown) == pytest.approx(told.prediction, abs=near)
-    if told.main_part and (new or name in ("EASE", "SlopeOne", "ItemKNN", "UserKNN")):
-        assert told.residual == pytest.approx(0, abs=near)
+    explanation = explain(model, user, item, ratings=ratings)
+    near = 1e-4 * max(1.0, *(abs(part.value) for part in explanation.parts), abs(explanation.prediction))
+    assert explanation.prediction == model.predict([(user, item)])[0]
+    assert sum(part.value for part in explanation.parts) == pytest.approx(explanation.prediction, abs=near)
+    shown = explanation.signed_rows(2)
+    assert sum(added for _, added in shown) == pytest.approx(explanation.prediction, abs=near)
+    if explanation.main_part and (new or name in ("EASE", "SlopeOne", "ItemKNN", "UserKNN")):
+        assert explanation.residual == pytest.approx(0, abs=near)
     if not clip:
-        assert "clipped to the scale" not in [part.name for part in told.parts]
+        assert "clipped to the scale" not in [part.name for part in explanation.parts]

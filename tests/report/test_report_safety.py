@@ -103,6 +103,7 @@ def test_every_text_is_escaped(results: Results, ratings: Ratings, tmp_path: Pat
     assert "\u202e" not in page.source
 
 
+@pytest.mark.nightly
 def test_many_models_with_long_names_stay_within_the_size(results: Results, tmp_path: Path) -> None:
     first = results.rows[0]
     rows: list[dict[str, Any]] = []

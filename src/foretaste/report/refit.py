@@ -129,9 +129,10 @@ def check_ratings(results: Results, ratings: Ratings) -> None:
 def models_to_refit(results: Results) -> list[tuple[Row, Model]]:
     """Return rows and unfitted models to refit: the best, and those that record a training curve."""
     seconds = 0.0
+    known_models = set(MODELS.names())
     models: list[tuple[Row, Model]] = []
     for row in results.rows:
-        if "error" in row or row["model"] not in MODELS:
+        if "error" in row or row["model"] not in known_models:
             continue
         has_curve = MODELS[row["model"]].fitted_shapes().get("train_rmse_") == ("epochs",)
         if row is not results.best_row and not has_curve:

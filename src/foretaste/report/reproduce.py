@@ -32,7 +32,8 @@ def to_python_code(results: Results, origin: str, split: Any, has_test: bool) ->
     has_test : bool
         Whether there was a separate test set, which the code calls ``test``.
     """
-    rows = [row for row in results.rows if row["model"] in MODELS][:_MAX_MODELS]
+    known_models = set(MODELS.names())
+    rows = [row for row in results.rows if row["model"] in known_models][:_MAX_MODELS]
     reprs = [row["repr"] for row in rows]
     all_defaults = sorted(reprs) == sorted(f"{name}()" for name in MODELS)
     models = [] if all_defaults else [_format_list([_format_model(expression) for expression in reprs])]

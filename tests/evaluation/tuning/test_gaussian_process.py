@@ -34,7 +34,7 @@ SPACE: SearchSpace = {
 }
 
 
-def some(n: int, axes: int = 3) -> tuple[Any, Any, Any]:
+def random_scores(n: int, axes: int = 3) -> tuple[Any, Any, Any]:
     random = np.random.default_rng(n)
     return random.random((n, axes)), random.normal(size=n), random.integers(1, 6, n).astype(float)
 
@@ -46,33 +46,33 @@ def matern(a: Any, b: Any, lengths: Any) -> float:
 
 
 def test_posterior_equals_the_textbook() -> None:
-    places, score, folds = some(12)
+    points, score, folds = random_scores(12)
     groups, constants = np.array([0, 1, 1]), np.log([0.4, 0.7, 1.3, 0.2])
-    process = GaussianProcess(places, score, folds, groups, constants)
+    process = GaussianProcess(points, score, folds, groups, constants)
     lengths = np.array([0.4, 0.7, 0.7])
-    at = np.random.default_rng(0).random((5, 3))
-    inside = 1.3 * np.array([[matern(a, b, lengths) for b in places] for a in places])
-    across = 1.3 * np.array([[matern(a, b, lengths) for b in places] for a in at])
-    inverse = np.linalg.inv(inside + np.diag(0.2 / folds + 1e-8))
+    query = np.random.default_rng(0).random((5, 3))
+    covariance = 1.3 * np.array([[matern(a, b, lengths) for b in points] for a in points])
+    cross_covariance = 1.3 * np.array([[matern(a, b, lengths) for b in points] for a in query])
+    inverse = np.linalg.inv(covariance + np.diag(0.2 / folds + 1e-8))
     standard = (score - score.mean()) / score.std()
-    mean, doubt = process.predict(at)
-    assert_allclose(mean, score.mean() + score.std() * across @ inverse @ standard, atol=1e-9)
-    variance = 1.3 - np.sum((across @ inverse) * across, axis=1)
-    assert_allclose(doubt, score.std() * np.sqrt(variance), atol=1e-9)
-    drawn = np.random.default_rng(1).normal(mean[:, None], doubt[:, None], (5, 400_000))
-    gain = np.maximum(0.3 - drawn, 0).mean(axis=1)
-    assert_allclose(process.expected_improvement(at, 0.3), gain, atol=0.005)
+    mean, std = process.predict(query)
+    assert_allclose(mean, score.mean() + score.std() * cross_covariance @ inverse @ standard, atol=1e-9)
+    variance = 1.3 - np.sum((cross_covariance @ inverse) * cross_covariance, axis=1)
+    assert_allclose(std, score.std() * np.sqrt(variance), atol=1e-9)
+    samples = np.random.default_rng(1).normal(mean[:, None], std[:, None], (5, 400_000))
+    gain = np.maximum(0.3 - samples, 0).mean(axis=1)
+    assert_allclose(process.expected_improvement(query, 0.3), gain, atol=0.005)
 
 
 @given(st.integers(3, 30), st.integers(0, 99))
 def test_gradient_equals_finite_differences(n: int, seed: int) -> None:
-    places, score, folds = some(n)
+    points, score, folds = random_scores(n)
     groups = np.array([0, 1, 1])
     expected = np.array([(-0.5, 1.0), (-0.5, 1.0), (0.0, 1.0), (-4.0, 2.0)])
     constants = np.random.default_rng(seed).normal(-0.5, 0.5, 4)
 
-    def cost(at: Any) -> Any:
-        return negative_log_posterior(at, places, score, folds, groups, expected)
+    def cost(query: Any) -> Any:
+        return negative_log_posterior(query, points, score, folds, groups, expected)
 
     steps = 1e-5 * np.eye(4)
     slope = [(cost(constants + step)[0] - cost(constants - step)[0]) / 2e-5 for step in steps]
@@ -80,8 +80,8 @@ def test_gradient_equals_finite_differences(n: int, seed: int) -> None:
 
 
 def test_length_scales_identify_relevant_parameters() -> None:
-    places, _, folds = some(60, 2)
-    constants = fit_hyperparameters(places, np.sin(6 * places[:, 0]), folds, np.array([0, 1]))
+    points, _, folds = random_scores(60, 2)
+    constants = fit_hyperparameters(points, np.sin(6 * points[:, 0]), folds, np.array([0, 1]))
     assert np.exp(constants[1]) > 4 * np.exp(constants[0])
     assert np.exp(constants[-1]) < 0.01  # there is no noise
 

@@ -39,12 +39,12 @@ def test_default_spaces_lie_within_the_declared_bounds(name: str) -> None:
     space = make_space(model, "default")
     assert set(space) == set(default_space(model)) == set(default_space(name)) <= set(model.param_specs())
     random = np.random.default_rng(0)
-    for key, made in space.items():
+    for key, dimension in space.items():
         declaration = model.param_specs()[key]
-        ends = (made.low, made.high) if isinstance(made, Interval) else made.values
+        ends = (dimension.low, dimension.high) if isinstance(dimension, Interval) else dimension.values
         assert all(declaration.validate(end) for end in ends)
-        assert all(declaration.validate(made.sample(random)) for _ in range(50))
-        assert made.contains(declaration.default), f"{name}: the default of {key} lies outside"
+        assert all(declaration.validate(dimension.sample(random)) for _ in range(50))
+        assert dimension.contains(declaration.default), f"{name}: the default of {key} lies outside"
 
 
 def test_a_default_space_is_a_copy() -> None:
@@ -123,10 +123,10 @@ numbers = st.floats(1e-4, 1e4)
 @given(numbers, numbers, st.booleans(), st.integers(0, 99))
 def test_sampled_numbers_are_in_range_and_rounded(low: float, high: float, log: bool, seed: int) -> None:
     low, high = min(low, high), max(low, high) + 1e-3
-    made = Interval(low, high, log)
+    dimension = Interval(low, high, log)
     for _ in range(5):
-        value = made.sample(np.random.default_rng(seed))
-        assert made.contains(value)
+        value = dimension.sample(np.random.default_rng(seed))
+        assert dimension.contains(value)
         assert isinstance(value, float)
         assert value in (low, high) or float(f"{value:.4g}") == value
         assert json.loads(json.dumps(value)) == value
@@ -134,23 +134,23 @@ def test_sampled_numbers_are_in_range_and_rounded(low: float, high: float, log: 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans(), st.integers(0, 99))
 def test_sampled_integers_are_in_range(low: int, more: int, log: bool, seed: int) -> None:
-    made = Interval(low, low + more, log, is_integer=True)
-    value = made.sample(np.random.default_rng(seed))
-    assert made.contains(value)
+    dimension = Interval(low, low + more, log, is_integer=True)
+    value = dimension.sample(np.random.default_rng(seed))
+    assert dimension.contains(value)
     assert isinstance(value, int)
-    assert made.size == more + 1
+    assert dimension.size == more + 1
 
 
 def test_integers_are_sampled_uniformly() -> None:
     random = np.random.default_rng(0)
-    drawn = [Interval(1, 4, is_integer=True).sample(random) for _ in range(8000)]
-    assert np.bincount(drawn)[1:] == pytest.approx([2000] * 4, rel=0.1)
+    samples = [Interval(1, 4, is_integer=True).sample(random) for _ in range(8000)]
+    assert np.bincount(samples)[1:] == pytest.approx([2000] * 4, rel=0.1)
 
 
 def test_log_scale_is_uniform_in_the_logarithm() -> None:
     random = np.random.default_rng(0)
-    drawn = np.array([Interval(0.01, 0.16, log=True).sample(random) for _ in range(8000)])
-    assert np.histogram(drawn, [0.01, 0.02, 0.04, 0.08, 0.16])[0] == pytest.approx([2000] * 4, rel=0.1)
+    samples = np.array([Interval(0.01, 0.16, log=True).sample(random) for _ in range(8000)])
+    assert np.histogram(samples, [0.01, 0.02, 0.04, 0.08, 0.16])[0] == pytest.approx([2000] * 4, rel=0.1)
 
 
 def test_grid_has_ends_and_middle_of_ranges_and_all_choices() -> None:

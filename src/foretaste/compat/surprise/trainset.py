@@ -224,17 +224,11 @@ class Trainset:
 
     def to_inner_uid(self, ruid: Any) -> int:
         """Return the inner id of a user."""
-        try:
-            return self._raw2inner_id_users[ruid]
-        except KeyError:
-            raise _unknown_id_error("User", ruid, self._raw2inner_id_users) from None
+        return _get_inner_id("User", ruid, self._raw2inner_id_users)
 
     def to_inner_iid(self, riid: Any) -> int:
         """Return the inner id of an item."""
-        try:
-            return self._raw2inner_id_items[riid]
-        except KeyError:
-            raise _unknown_id_error("Item", riid, self._raw2inner_id_items) from None
+        return _get_inner_id("Item", riid, self._raw2inner_id_items)
 
     def to_raw_uid(self, iuid: int) -> Any:
         """Return the raw id of a user."""
@@ -300,13 +294,14 @@ def _has_ratings(ratings: _GroupedRatings, n: int, inner: Any) -> bool:
     return isinstance(inner, (int, float, np.number)) and bool(0 <= inner < n and inner == int(inner))
 
 
-def _unknown_id_error(entity: str, raw: Any, known: dict[Any, int]) -> InvalidParameterError:
-    match = find_in_other_type(raw, known)
-    return InvalidParameterError(
-        f"{entity} {raw} is not part of the trainset.",
-        hint=None
-        if match is None
-        else f"{match!r}: raw ids are {type(match).__name__} here, not {type(raw).__name__}",
+def _get_inner_id(entity: str, raw: Any, known: dict[Any, int]) -> int:
+    try:
+        return known[raw]
+    except KeyError:
+        match = find_in_other_type(raw, known)
+    hint = f"{match!r}: raw ids are {type(match).__name__} here, not {type(raw).__name__}"
+    raise InvalidParameterError(
+        f"{entity} {raw} is not part of the trainset.", hint=None if match is None else hint
     )
 
 
