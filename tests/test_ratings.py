@@ -283,7 +283,7 @@ def test_sample_is_random_and_seeded(ratings):
     assert len(few) == np.isin(ratings.user_ids, few.users.ids).sum()
     for wrong in ({}, {"n": 3, "users": 3}, {"n": 0}, {"n": 901}, {"users": 1000}, {"n": 2.5}):
         with pytest.raises(
-            InvalidParameterError, match="sample takes either|is not allowed; it must be an integer"
+            InvalidParameterError, match=r"sample takes either|is not allowed; it must be an integer"
         ):
             ratings.sample(**wrong)
 
