@@ -54,16 +54,6 @@ def other_ratings() -> Ratings:
 
 
 @pytest.fixture(scope="session")
-def more(larger_ratings) -> Ratings:
-    return larger_ratings
-
-
-@pytest.fixture(scope="session")
-def others(other_ratings) -> Ratings:
-    return other_ratings
-
-
-@pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("models")
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from documents import (
     DOCS,
@@ -28,7 +29,7 @@ from documents import (
 from real_data import VARIABLE, data_file
 
 import foretaste
-from foretaste.cli import _MODULES
+from foretaste.cli import cli
 from foretaste.datasets import load
 from foretaste.models import MODELS
 
@@ -280,7 +281,7 @@ def _names(section: str) -> set[str]:
 
 def test_every_command_has_an_example():
     shown = {c.words[0] for b in blocks(DOCS / "command-line.md") for c in commands(b) if c.words}
-    assert set(_MODULES) <= shown
+    assert set(cli.list_commands(click.Context(cli))) <= shown
 
 
 def test_every_page_can_be_reached():

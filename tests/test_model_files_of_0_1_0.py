@@ -83,8 +83,6 @@ def test_model_of_0_1_0_predicts_what_it_did(name):
 
 @each_file
 def test_memory_mapped_model_of_0_1_0_predicts_what_it_did(name):
-    if RECORDED["models"][name]["torch"]:
-        pytest.skip("PyTorch warns of arrays that cannot be written to")
     assert_predicts_as_recorded(load_file(name, memory_map=True), name)
 
 

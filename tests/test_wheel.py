@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shlex
 import subprocess
 import venv
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_file_to_recommendations(installation, ratings_file, tmp_path):
     comparison = run(installation, tmp_path, "compare", ratings_file)
     scores = {row["model"]: row["rmse"] for row in comparison["results"] if "rmse" in row}
     assert scores["SVD"] < scores["GlobalMean"]
+    assert any(row.get("peak_memory_mb", 0) > 0 for row in comparison["results"])
     run(installation, tmp_path, "fit", "SVD", ratings_file, "-o", "svd.foretaste")
     program = (
         "import sys, foretaste as ft\n"
@@ -76,6 +78,20 @@ def test_file_to_recommendations(installation, ratings_file, tmp_path):
     options = ["--user", user, "--n", 3, "--exclude", ratings_file]
     found = run(installation, tmp_path, "recommend", "svd.foretaste", *options)
     assert items == re.findall(r'"item": (\d+)', json.dumps(found))
+
+
+def test_printed_fix_of_a_repeated_row_runs(installation, ratings_file, tmp_path):
+    lines = ratings_file.read_text().splitlines()
+    (tmp_path / "repeated.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
+    refused = subprocess.run(
+        [installation / "foretaste", "fit", "Bias", "repeated.csv", "-o", "bias.foretaste"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert refused.returncode == 3
+    fix = re.search(r"^try: foretaste (.*--duplicates last)$", refused.stderr, re.MULTILINE)
+    assert fix, refused.stderr
+    run(installation, tmp_path, *shlex.split(fix[1]))
+    assert run(installation, tmp_path, "show", "bias.foretaste")["model"] == "Bias"
 
 
 def test_file_to_service(installation, ratings_file, tmp_path):

@@ -391,6 +391,7 @@ def test_doctor_finds_the_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
 # demo ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_demo_prints_a_table_and_working_commands(folder: Path) -> None:
     result = run("demo")
     assert "better than always guessing the mean" in result.stdout

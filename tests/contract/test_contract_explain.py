@@ -55,7 +55,7 @@ def test_attributions_sum_to_their_part(name, ratings, other_ratings):
         return
     if name not in STORES_RATINGS:
         assert explain(model, 11, 5).reasons == ()
-        assert "ratings=" in explain(model, 11, 5).note
+        assert "argument ratings" in explain(model, 11, 5).note
         model = fold_in(model, users=other_ratings)  # the fitted state is the same afterwards
     own = other_ratings if name not in STORES_RATINGS else ratings
     n_reasons = 0

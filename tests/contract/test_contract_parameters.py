@@ -52,7 +52,8 @@ def test_invalid_parameter_is_named(name, ratings):
             model = make(name, **{parameter: value})
             with pytest.raises(InvalidParameterError) as refused:
                 model.fit(ratings)
-            assert f"{name}: {parameter}={value!r} is not allowed; it must be " in str(refused.value)
+            shown = f'"{value}"' if isinstance(value, str) else repr(value)
+            assert f"{name}: {parameter}={shown} is not allowed; it must be " in str(refused.value)
             assert declaration.describe() in str(refused.value)
             assert f"try: {parameter}=" in str(refused.value)
             assert getattr(model, parameter) is value

@@ -217,16 +217,16 @@ def test_sampling_depends_on_the_seed_alone(parts):
     assert [r["ndcg"] for r in first.rows] != [r["ndcg"] for r in other.rows]
 
 
-def test_overlapping_pairs_raise(more):
-    ((train_rows, test_rows),) = HoldOut(0.3, seed=1).split(more)
-    leaking, test = more[np.r_[train_rows, test_rows[:1]]], more[test_rows]
+def test_overlapping_pairs_raise(larger_ratings):
+    ((train_rows, test_rows),) = HoldOut(0.3, seed=1).split(larger_ratings)
+    leaking, test = larger_ratings[np.r_[train_rows, test_rows[:1]]], larger_ratings[test_rows]
     with pytest.raises(DataError, match="1 of 2,700 test ratings also occur in the training data"):
         evaluate_ranking(leaking, "Bias", test=test, relevant=1)
 
 
-def test_models_fitted_on_other_rows_are_reported(more, parts):
+def test_models_fitted_on_other_rows_are_reported(larger_ratings, parts):
     train, test = parts
-    leaky, honest = EASE().fit(more), EASE().fit(train)
+    leaky, honest = EASE().fit(larger_ratings), EASE().fit(train)
     results = evaluate_ranking(train, {"leaky": leaky, "honest": honest}, test=test, relevant=1)
     matching_notes = [note for note in results.notes if "was fitted on" in note]
     assert len(matching_notes) == 1
@@ -236,9 +236,9 @@ def test_models_fitted_on_other_rows_are_reported(more, parts):
     assert [rows[0][name] for name in ACCURACY] == [rows[1][name] for name in ACCURACY]
 
 
-def test_items_outside_the_training_set_are_not_listed(others, parts):
+def test_items_outside_the_training_set_are_not_listed(other_ratings, parts):
     train, test = parts
-    model = Popularity().fit(others)
+    model = Popularity().fit(other_ratings)
     results = evaluate_ranking(train, {"other": model}, test=test, relevant=1)
     assert 0 < next(r for r in results.rows if r["name"] == "other")["coverage"] <= 1
 

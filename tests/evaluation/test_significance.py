@@ -160,8 +160,8 @@ class Shaken(Bias):
 
 
 @pytest.mark.parametrize("split", [HoldOut(0.3), KFold(3)])
-def test_result_rows_have_intervals(more: Ratings, split) -> None:
-    results = compare(more, [Bias(), UserItemMean(), ItemMean()], split=split)
+def test_result_rows_have_intervals(larger_ratings: Ratings, split) -> None:
+    results = compare(larger_ratings, [Bias(), UserItemMean(), ItemMean()], split=split)
     best, *other_rows = results.rows
     assert "gap_to_best" not in best
     for row in results.rows:
@@ -176,8 +176,8 @@ def test_result_rows_have_intervals(more: Ratings, split) -> None:
     assert other_rows[-1]["gap_to_best"]["interval"][0] > 0
 
 
-def test_sentences_name_best_ties_and_useless_models(more: Ratings) -> None:
-    results = compare(more, [Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], metrics=["rmse"])
+def test_sentences_name_best_ties_and_useless_models(larger_ratings: Ratings) -> None:
+    results = compare(larger_ratings, [Bias(), Shaken(), UserItemMean(), Shaken(size=9.0)], metrics=["rmse"])
     rows = {row["repr"]: row for row in results.rows}
     sentences = results.sentences
     assert sentences[0] == results.headline
@@ -206,8 +206,8 @@ def test_sentences_name_best_ties_and_useless_models(more: Ratings) -> None:
     assert results.to_dict()["sentences"] == list(sentences)
 
 
-def test_runner_up_is_named_without_ties(more: Ratings) -> None:
-    sentences = compare(more, [Bias(), ItemMean()]).sentences
+def test_runner_up_is_named_without_ties(larger_ratings: Ratings) -> None:
+    sentences = compare(larger_ratings, [Bias(), ItemMean()]).sentences
     assert len(sentences) == 3
     assert sentences[2].startswith("Runner-up: ItemMean, worse by ")
 

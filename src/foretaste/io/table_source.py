@@ -37,6 +37,8 @@ _ALLOWED_OPTIONS = {
     "sqlite": ("table", "query"),
 }
 
+_DAMAGED_HINT = "write it again with numpy.save"
+
 SourceTable = TextTable | FrameTable
 
 
@@ -226,9 +228,11 @@ def _array_columns(data: bytes, name: str) -> dict[str, Any]:
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
         arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[key] for key in loaded.files]
     except (ValueError, OSError, EOFError, KeyError, SyntaxError, MemoryError, TypeError) as error:
-        raise DataError(f"{name} is a damaged numpy file ({str(error).splitlines()[0]})") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{name} is a damaged numpy file ({reason})", hint=_DAMAGED_HINT) from None
     except Exception as error:  # any kind of zip damage
-        raise DataError(f"{name} is a damaged numpy file ({type(error).__name__})") from None
+        reason = type(error).__name__
+        raise DataError(f"{name} is a damaged numpy file ({reason})", hint=_DAMAGED_HINT) from None
     tables = [array for array in arrays if array.ndim == 2 and array.dtype.kind in "iuf"]
     if len(tables) != 1:
         raise DataError(

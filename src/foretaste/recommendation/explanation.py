@@ -369,7 +369,7 @@ def _note(model: Model, user: Any, ratings: Any, user_ratings: Ratings | None) -
         message = f"user {to_python(user)!r} has no ratings of known items in ratings"
         return message if user_ratings is None else None
     if type(model).attribute_ratings is not Model.attribute_ratings and not _stores_ratings(model):
-        return "contributions of single ratings need the ratings, which the model does not store"
+        return "contributions of single ratings need the argument ratings, as the model does not store them"
     return None
 
 

@@ -129,9 +129,9 @@ def test_the_same_seed_gives_the_same_trials(method: str, ratings: Ratings) -> N
     assert len({json.dumps(params) for params in tried}) == len(tried)  # nothing twice
 
 
-def test_tpe_beats_random_search(more: Ratings) -> None:
+def test_tpe_beats_random_search(larger_ratings: Ratings) -> None:
     """A bowl with its bottom at (0.3, 0.7): what comes after the start lies nearer to it than draws do."""
-    ones = more.replace(value=np.ones_like(more.value))
+    ones = larger_ratings.replace(value=np.ones_like(larger_ratings.value))
     options: dict[str, Any] = {"trials": 40, "folds": 2, "prune": False}
     found = {
         m: tune_quickly(ones, Bowl(clip=False), BOWL, method=m, **options) for m in ("gp", "tpe", "random")

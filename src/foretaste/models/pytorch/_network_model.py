@@ -56,7 +56,8 @@ class TorchNetworkModel(TorchModel):
             return cached[1]
         with self._session():
             network = self._rebuild_network()
-        weights = {name: torch.from_numpy(array) for name, array in self.weights_.items()}
+        # A copy: those of a memory-mapped file cannot be written to.
+        weights = {name: torch.tensor(array) for name, array in self.weights_.items()}
         network.load_state_dict(weights)
         network = network.to(self._prediction_device()).eval()
         _NETWORK_CACHE[self] = self.weights_, network
