@@ -202,7 +202,7 @@ _WAYS: tuple[tuple[TextSizes, tuple[tuple[Any, str, Any], ...]], ...] = (
     (DEFAULT_SIZES, ((TextTable, "read_native", lambda *_: None),)),
     (
         DEFAULT_SIZES,
-        ((TextTable, "read_native", lambda *_: None), (TextTable, "_read_polars", lambda *_: None)),
+        ((TextTable, "read_native", lambda *_: None), (TextTable, "read_polars", lambda *_: None)),
     ),
 )
 

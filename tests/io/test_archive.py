@@ -185,7 +185,7 @@ def test_other_compression_methods_raise(method, name):
 def low(monkeypatch):
     """Lower the limit, so that a bomb need not be large."""
     monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 1_000_000)
-    monkeypatch.setattr(archive, "_CHUNK_SIZE", 1 << 16)
+    monkeypatch.setattr(archive, "CHUNK_SIZE", 1 << 16)
 
 
 class Counted(io.BytesIO):
@@ -221,7 +221,7 @@ def test_gzip_bomb_is_stopped_while_decompressing(low, monkeypatch):
     monkeypatch.setattr(archive.io, "BytesIO", Counted)
     Counted.most = 0
     assert "to more than" in refused(packed).message
-    assert Counted.most < 200 * len(packed) + 2 * archive._CHUNK_SIZE
+    assert Counted.most < 200 * len(packed) + 2 * archive.CHUNK_SIZE
 
 
 def test_high_but_plausible_compression_is_read(low):

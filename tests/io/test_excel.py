@@ -329,7 +329,7 @@ def test_xls_error_cells():
 
 
 def test_small_xls_in_mini_sectors():
-    stream = excel_xls._read_workbook_stream(xls(TABLE))
+    stream = excel_xls.read_workbook_stream(xls(TABLE))
     stream = stream[: stream.rindex(b"\x0a\0\0\0") + 4]
     assert len(stream) < 4096
     free, end, sectors = 0xFFFFFFFF, 0xFFFFFFFE, -(-len(stream) // 512)

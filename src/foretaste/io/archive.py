@@ -25,7 +25,7 @@ from foretaste.errors import DataError, ForetasteError, Hint, NotFoundError, clo
 # compress 3 to 10 times; deflate reaches 1000 times, but only with one byte repeated.
 MAX_UNPACKED_BYTES = 1_000_000_000
 MAX_COMPRESSION_RATIO = 200
-_CHUNK_SIZE = 1 << 22
+CHUNK_SIZE = 1 << 22
 _MAX_LISTED = 10
 
 # Magic bytes of binary formats.
@@ -233,7 +233,7 @@ def check_workbook_parts(data: bytes, name: str) -> None:
 def _gunzip(packed: bytes, path: Path, name: str) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            return _read_limited(iter(lambda: file.read(_CHUNK_SIZE), b""), len(packed), name)
+            return _read_limited(iter(lambda: file.read(CHUNK_SIZE), b""), len(packed), name)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"{name} is a gzip file that is truncated or damaged ({error})",
@@ -393,7 +393,7 @@ def _decompress_member(
 
     def iter_chunks(file: IO[bytes]) -> Iterator[bytes]:
         total = 0
-        while chunk := file.read(_CHUNK_SIZE):
+        while chunk := file.read(CHUNK_SIZE):
             total += len(chunk)
             yield chunk
         if total != info.file_size:

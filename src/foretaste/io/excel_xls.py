@@ -62,7 +62,7 @@ class XlsWorkbook:
 
     def __init__(self, data: bytes, name: str) -> None:
         try:
-            self._stream = _read_workbook_stream(data)
+            self._stream = read_workbook_stream(data)
             self.error_cells = [self._scan_sheet(start, name) for start in list(self._iter_sheet_offsets())]
         except (struct.error, IndexError, UnicodeDecodeError) as error:
             raise CorruptFileError(str(error)) from None
@@ -137,7 +137,7 @@ class XlsWorkbook:
         return None
 
 
-def _read_workbook_stream(data: bytes) -> bytes:
+def read_workbook_stream(data: bytes) -> bytes:
     """Return the workbook stream of the compound file."""
     shift, mini_shift = struct.unpack_from("<HH", data, 30)
     if shift not in (9, 12) or mini_shift != 6:

@@ -149,7 +149,7 @@ class TextTable:
         if self._text_frame is None:
             frame = None
             with contextlib.suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
-                frame = self._read_polars(indices, types)
+                frame = self.read_polars(indices, types)
             if frame is not None:
                 return {index: frame.get_column(default_column_name(index)) for index in indices}
         texts = self.as_text_frame()
@@ -161,12 +161,12 @@ class TextTable:
 
         if self._text_frame is None:
             with contextlib.suppress(pl.exceptions.PolarsError, pl.exceptions.PanicException):
-                self._text_frame = self._read_polars(range(self.width), {})
+                self._text_frame = self.read_polars(range(self.width), {})
             if self._text_frame is None:
                 self._text_frame = self._read_csv_module()
         return self._text_frame
 
-    def _read_polars(self, indices: Sequence[int], types: Mapping[int, Any]) -> Any:
+    def read_polars(self, indices: Sequence[int], types: Mapping[int, Any]) -> Any:
         """Read by polars; None if lines may differ in their number of fields.
 
         Polars accepts a line with too few fields, and one with too many unless it reads all columns. So the
