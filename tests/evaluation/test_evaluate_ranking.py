@@ -26,9 +26,9 @@ ACCURACY = ("ndcg", "map", "precision", "recall", "mrr", "hit_rate")
 
 
 @pytest.fixture(scope="module")
-def parts(more):
-    ((train, test),) = HoldOut(0.3, seed=1).split(more)
-    return more[train], more[test]
+def parts(larger_ratings):
+    ((train, test),) = HoldOut(0.3, seed=1).split(larger_ratings)
+    return larger_ratings[train], larger_ratings[test]
 
 
 def compute_metrics_by_hand(model, train, test, n, relevant, choose):

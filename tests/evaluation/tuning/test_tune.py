@@ -407,7 +407,7 @@ MISMATCHES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("changed_name", MISMATCHES)
 def test_mismatched_study_raises(
-    changed_name: str, ratings: Ratings, others: Ratings, tmp_path: Path
+    changed_name: str, ratings: Ratings, other_ratings: Ratings, tmp_path: Path
 ) -> None:
     study = tmp_path / "t.db"
     tune_quickly(ratings, study=study, trials=2)
@@ -415,7 +415,7 @@ def test_mismatched_study_raises(
     options, words = MISMATCHES[changed_name]
     options = dict(options)
     changed = {
-        "others": others,
+        "others": other_ratings,
         "turned": ratings[np.arange(len(ratings))[::-1]],
         "scaled": ratings.replace(scale=(-99.0, 99.0)),
     }.get(options.pop("ratings", ""), ratings)
