@@ -13,8 +13,7 @@ from foretaste.errors import (
     InvalidParameterError,
 )
 from foretaste.io.dialect import guess_dialect, is_number, is_time
-from foretaste.io.frame_table import FrameTable
-from foretaste.io.row_errors import RowErrorCollector
+from foretaste.io.row_errors import RowErrorCollector, Table
 from foretaste.io.text_source import TextSource
 from foretaste.io.text_table import TextTable
 from foretaste.read_options import ColumnRequest
@@ -109,14 +108,12 @@ def normalize_name(name: str) -> str:
     return "".join(filter(str.isalpha, name.lower()))
 
 
-def map_columns(
-    table: TextTable | FrameTable, requested: RequestedColumns, required: Sequence[str]
-) -> ColumnMapping:
+def map_columns(table: Table, requested: RequestedColumns, required: Sequence[str]) -> ColumnMapping:
     """Map the columns of a table to roles, and log what was guessed.
 
     Parameters
     ----------
-    table : TextTable or FrameTable
+    table : Table
     requested : mapping of role to name, position or None
         Columns by the caller; None to recognize them.
     required : sequence of str
@@ -153,7 +150,7 @@ def _check_distinct(mapping: ColumnMapping, name: str) -> None:
 
 
 def _map_by_name(
-    table: TextTable | FrameTable, header: Sequence[str], requested: RequestedColumns, required: Sequence[str]
+    table: Table, header: Sequence[str], requested: RequestedColumns, required: Sequence[str]
 ) -> ColumnMapping:
     """Map columns by the names in the header."""
     names = deduplicate_names(header)
@@ -194,9 +191,7 @@ def _map_by_name(
     return ColumnMapping(names, positions)
 
 
-def _reject_numeric_header(
-    table: TextTable | FrameTable, header: Sequence[str], unmatched: Sequence[str]
-) -> None:
+def _reject_numeric_header(table: Table, header: Sequence[str], unmatched: Sequence[str]) -> None:
     """Raise if the header consists of numbers: it is a rating, which would be lost."""
     if unmatched and header and all(map(is_number, header)):
         raise DataError(
@@ -205,7 +200,7 @@ def _reject_numeric_header(
         )
 
 
-def _reject_wide(table: TextTable | FrameTable, unmatched: Sequence[str], required: Sequence[str]) -> None:
+def _reject_wide(table: Table, unmatched: Sequence[str], required: Sequence[str]) -> None:
     """Raise for a table of many columns without roles: it is most likely in the wide layout."""
     if table.width < _MIN_WIDE_COLUMNS or len(unmatched) < len(required):
         return
@@ -219,7 +214,7 @@ def _reject_wide(table: TextTable | FrameTable, unmatched: Sequence[str], requir
     )
 
 
-def _first_column_is_ids(table: TextTable | FrameTable) -> bool:
+def _first_column_is_ids(table: Table) -> bool:
     """Whether the first column of a table without a header looks like ids: unique integers."""
     first = [record[0].strip() for record in table.sample if record]
     return (
@@ -233,9 +228,7 @@ def _format_start(cells: Sequence[str]) -> str:
     return "it starts with: " + ", ".join(cells[:8]) + (", ..." if len(cells) > 8 else "")
 
 
-def _map_by_position(
-    table: TextTable | FrameTable, requested: RequestedColumns, required: Sequence[str]
-) -> ColumnMapping:
+def _map_by_position(table: Table, requested: RequestedColumns, required: Sequence[str]) -> ColumnMapping:
     """Map the columns of a table without a header by position."""
     positions: dict[str, int] = {}
     for role, column in requested.items():
@@ -266,7 +259,7 @@ def _map_by_position(
 
 
 def _assign_by_position(
-    table: TextTable | FrameTable,
+    table: Table,
     positions: dict[str, int],
     requested: RequestedColumns,
     unmatched: Sequence[str],
@@ -287,7 +280,7 @@ def _assign_by_position(
             free.pop(0)  # a table of pairs may include ratings: skip its third column
 
 
-def _is_time_column(table: TextTable | FrameTable, position: int) -> bool:
+def _is_time_column(table: Table, position: int) -> bool:
     cells = [record[position] for record in table.sample if len(record) == table.width]
     return bool(cells) and all(map(is_time, cells))
 

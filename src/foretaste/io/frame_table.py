@@ -15,7 +15,7 @@ from foretaste.errors import (
 )
 from foretaste.ids import is_text_series
 from foretaste.io import text_parser
-from foretaste.io.row_errors import RowError, RowErrorCollector
+from foretaste.io.row_errors import RowError, RowErrorCollector, format_cell_label
 from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
 _MAX_SHOWN_ROWS = 3
@@ -44,7 +44,13 @@ class FrameTable:
         Returns the label of a row for messages.
     decimal : str
         Decimal separator of numbers in text.
+    titles : sequence of str, optional
+        The names of the columns before deduplication.
+    cell_label : function of int and int, optional
+        Returns the label of a cell, by row and column.
     """
+
+    empty_hint: Hint | None = None
 
     def __init__(
         self,
@@ -58,6 +64,8 @@ class FrameTable:
         header: bool = True,
         row_label: Callable[[int], str] = default_row_label,
         decimal: str = ".",
+        titles: Sequence[str] | None = None,
+        cell_label: Callable[[int, int], str] | None = None,
     ) -> None:
         self.decimal = decimal
         self.columns = columns  # possibly lazy
@@ -68,8 +76,8 @@ class FrameTable:
         self.allow_positional = allow_positional
         self.header = list(self.columns) if header else None
         self.width = len(self.columns)
-        self.titles: Sequence[str] | None = None  # original names of a worksheet, before deduplication
-        self.cell_label: Callable[[int, int], str] | None = None  # label of a worksheet cell
+        self._titles = titles
+        self._cell_label = cell_label
         self._row_label = row_label
         self._selection: Int64Array | None = None
 
@@ -87,15 +95,35 @@ class FrameTable:
         """Return the column names to use without a header."""
         return list(self.columns)
 
-    def read_columns(self, positions: Mapping[str, int]) -> dict[str, Any]:
-        """Return the columns of some roles."""
-        names = list(self.columns)
-        return {role: column_values(self.columns[names[position]]) for role, position in positions.items()}
+    def column(self, index: int) -> Any:
+        """Return a column: text as a polars Series, all else as a numpy array."""
+        return column_values(self.columns[list(self.columns)[index]])
 
     def column_text(self, index: int) -> Any:
         """Return a column of the selected rows as a polars Series of text."""
         texts = to_text_series(self.columns[list(self.columns)[index]])
         return texts if self._selection is None else texts.gather(self._selection)
+
+    def to_frame(self) -> Any:
+        """Return the whole table as a polars frame."""
+        import polars as pl
+
+        return pl.DataFrame({name: to_series(column) for name, column in self.columns.items()})
+
+    def column_titles(self) -> list[str] | None:
+        """Return the names of the columns as in the source, None without a header."""
+        return self.header if self._titles is None else list(self._titles)
+
+    def cell_label(self, row: int, column: int) -> str:
+        """Return where a cell is: ``Sheet1, cell B7`` in a worksheet."""
+        if self._cell_label is not None:
+            return self._cell_label(row, column)
+        return format_cell_label(self, row, column)
+
+    def read_ids(self, index: int, role: str, column: str) -> Any:
+        """Return a column as ids, with their type if that is certain."""
+        ids = self.column(index)
+        return ids if self.has_typed_ids else self.parse_ids(to_text_series(ids), role)
 
     def filter(self, mask: BoolArray) -> None:
         """Keep only some of the selected rows; labels still refer to the source."""
@@ -129,9 +157,7 @@ class FrameTable:
         if len(missing):
             hint: Hint | str = f"fill or drop the rows without a {role} id first"
             if not self.in_memory:
-                hint = Hint(
-                    {"where": f"{text_parser.quote_name(column)} IS NOT NULL"}, "leaves such rows out"
-                )
+                hint = _exclude_missing(column)
             self.error_collector.record(
                 self.make_row_error("missing_id", missing, f"the {role} id is missing", hint), missing
             )
@@ -168,9 +194,7 @@ class FrameTable:
             problem = f"the {role} is missing" if is_missing(first) else problem
             hint: Hint | str = "drop or fix such rows"
             if not self.in_memory and is_missing(first):
-                hint = Hint(
-                    {"where": f"{text_parser.quote_name(column)} IS NOT NULL"}, "leaves such rows out"
-                )
+                hint = _exclude_missing(column)
             self.error_collector.record(self.make_row_error("not_a_number", invalid, problem, hint), invalid)
         return numbers
 

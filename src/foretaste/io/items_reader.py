@@ -16,8 +16,8 @@ from foretaste.errors import (
 from foretaste.features import ItemCatalog
 from foretaste.ids import IdIndex
 from foretaste.io.column_mapping import deduplicate_names, normalize_name, resolve_column
-from foretaste.io.frame_table import FrameTable, column_values, to_text_series
-from foretaste.io.table_source import SourceTable, open_source
+from foretaste.io.row_errors import Table
+from foretaste.io.table_source import open_source
 from foretaste.read_options import ItemsOptions, document_options
 
 log = logging.getLogger("foretaste")
@@ -83,42 +83,22 @@ def read_items(
     names = deduplicate_names(
         source_table.header if source_table.header is not None else [""] * source_table.width
     )
-    if (
-        isinstance(source_table, FrameTable)
-        and len(names) == 1
-        and item is None
-        and column_role(names[0]) is None
-    ):
+    if len(names) == 1 and item is None and column_role(names[0]) is None:
         return _number_titles(source_table, names[0])
     item_name, title_name = _choose_columns(
         names, item, title, source_table.name, has_header=source_table.header is not None
     )
-    texts = dict(zip(names, columns_as_text(source_table), strict=True))
-    if isinstance(source_table, FrameTable):
-        ids = column_values(source_table.columns[list(source_table.columns)[names.index(item_name)]])
-        del texts[item_name]
-        if not source_table.has_typed_ids:
-            ids = source_table.parse_ids(to_text_series(ids), "item")
-    else:
-        cells = texts.pop(item_name)
-        source_table.check_ids(cells, "item", item_name, "give the item an id, or drop the line")
-        ids = source_table.parse_ids(cells, "item")
+    texts = {name: source_table.column_text(index) for index, name in enumerate(names) if name != item_name}
+    ids = source_table.read_ids(names.index(item_name), "item", item_name)
     return _build_catalog(ids, texts, title_name, source_table)
 
 
-def _number_titles(source_table: FrameTable, title: str) -> ItemCatalog:
+def _number_titles(source_table: Table, title: str) -> ItemCatalog:
     """Return the catalog of a table that has only titles."""
     log.warning("%s: only one column; read as titles, with items numbered from 1 by row", source_table.name)
-    texts = {title or "title": columns_as_text(source_table)[0]}
-    return _build_catalog(np.arange(1, len(source_table) + 1), texts, title or "title", source_table)
-
-
-def columns_as_text(source_table: SourceTable) -> list[Any]:
-    """Return all columns of a table as polars Series of text."""
-    if isinstance(source_table, FrameTable):
-        return [to_text_series(column) for column in source_table.columns.values()]
-    columns: list[Any] = source_table.as_text_frame().get_columns()
-    return columns
+    titles = source_table.column_text(0)
+    ids = np.arange(1, len(titles) + 1)
+    return _build_catalog(ids, {title or "title": titles}, title or "title", source_table)
 
 
 def _choose_columns(
@@ -160,7 +140,7 @@ def _choose_columns(
     return name_by_role["item"], name_by_role["title"]
 
 
-def _build_catalog(ids: Any, texts: dict[str, Any], title: str, source_table: SourceTable) -> ItemCatalog:
+def _build_catalog(ids: Any, texts: dict[str, Any], title: str, source_table: Table) -> ItemCatalog:
     """Return the catalog, its rows sorted by id."""
     index, codes = IdIndex.from_column(ids, "item")
     if len(index) != len(codes):

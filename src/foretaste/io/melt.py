@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from foretaste.column_roles import filter_rows
@@ -13,9 +11,8 @@ from foretaste.errors import (
     InvalidParameterError,
 )
 from foretaste.io.encoding import encode_ratings, record_out_of_scale
-from foretaste.io.frame_table import FrameTable, column_values, to_series
-from foretaste.io.row_errors import RowError
-from foretaste.io.table_source import SourceTable
+from foretaste.io.frame_table import column_values
+from foretaste.io.row_errors import RowError, Table
 from foretaste.io.wide import MeltedRatings, melt
 from foretaste.ratings import Ratings
 from foretaste.read_options import ReadOptions
@@ -29,13 +26,13 @@ class WideCells:
 
     Parameters
     ----------
-    table : TextTable or FrameTable
+    table : Table
         The wide table.
     row, column : int64 arrays, shape (n,)
         Position of each rating.
     """
 
-    def __init__(self, table: SourceTable, row: Int64Array, column: Int64Array) -> None:
+    def __init__(self, table: Table, row: Int64Array, column: Int64Array) -> None:
         self.name = table.name
         self.error_collector = table.error_collector
         self._table = table
@@ -44,11 +41,7 @@ class WideCells:
     def row_label(self, row: int) -> str:
         """Return the label of a rating: ``line 12, column "j7"``."""
         line, column = int(self._row[row]), int(self._column[row])
-        if isinstance(self._table, FrameTable) and self._table.cell_label is not None:
-            return self._table.cell_label(line, column)
-        header = self._table.header
-        title = f'"{header[column]}"' if header and header[column] else f"{column + 1}"
-        return f"{self._table.row_label(line)}, column {title}"
+        return self._table.cell_label(line, column)
 
     def make_row_error(self, kind: str, rows: AnyArray, problem: str, hint: Hint | str) -> RowError:
         """Return the error of some ratings."""
@@ -61,7 +54,7 @@ class WideCells:
         self._row, self._column = self._row[mask], self._column[mask]
 
 
-def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
+def read_wide(table: Table, options: ReadOptions) -> Ratings:
     """Read a wide table.
 
     Raises
@@ -80,10 +73,10 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
                 hint=Hint({"layout": "long"}),
             )
     melted = melt(
-        _to_frame(table),
+        table.to_frame(),
         name=table.name,
         header=table.header is not None,
-        titles=_column_titles(table),
+        titles=table.column_titles(),
         missing=options.missing,
         user=options.user,
         first_column_is_count=options.first_column_is_count,
@@ -124,25 +117,7 @@ def read_wide(table: SourceTable, options: ReadOptions) -> Ratings:
     return encode_ratings(cells, column_values(users), column_values(items), {"rating": values}, options)
 
 
-def _column_titles(table: SourceTable) -> list[str] | None:
-    if isinstance(table, FrameTable) and table.titles is not None:
-        return list(table.titles)
-    return None if table.header is None else list(table.header)
-
-
-def _to_frame(table: SourceTable) -> Any:
-    """Return the whole table as a polars frame."""
-    import polars as pl
-
-    if not isinstance(table, FrameTable):
-        frame = table.as_text_frame()
-        if table.decimal != ".":
-            frame = frame.with_columns(pl.all().str.replace(table.decimal, ".", literal=True))
-        return frame
-    return pl.DataFrame({name: to_series(column) for name, column in table.columns.items()})
-
-
-def _record_invalid_cells(table: SourceTable, melted: MeltedRatings) -> None:
+def _record_invalid_cells(table: Table, melted: MeltedRatings) -> None:
     if not len(melted.bad_row):
         return
     first = melted.bad_text[0]

@@ -13,10 +13,9 @@ from foretaste.errors import (
     Hint,
 )
 from foretaste.ids import IdIndex, factorize_text
-from foretaste.io.column_mapping import ColumnMapping, map_columns
-from foretaste.io.frame_table import FrameTable
-from foretaste.io.items_reader import columns_as_text
-from foretaste.io.table_source import SourceTable, open_source
+from foretaste.io.column_mapping import map_columns
+from foretaste.io.row_errors import Table
+from foretaste.io.table_source import open_source
 from foretaste.ratings import Pairs
 from foretaste.read_options import PairsOptions, document_options
 from foretaste.typing import IndexArray, Int64Array
@@ -42,7 +41,7 @@ class FilePairs:
         Name of the source, for errors.
     timestamps : int64 array, shape (n,), or None
         Seconds since 1970.
-    source_table : TextTable or FrameTable
+    source_table : Table
         The rows as read, for errors.
     """
 
@@ -52,7 +51,7 @@ class FilePairs:
     timestamp_column: str | None
     name: str
     timestamps: Int64Array | None
-    source_table: SourceTable = field(repr=False)
+    source_table: Table = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -94,12 +93,13 @@ def read_pairs(
     options = PairsOptions(**arguments)
     source_table = open_source(source, options, min_columns=2)
     mapping = map_columns(source_table, options.requested_columns() | {"timestamp": None}, ("user", "item"))
-    columns = dict(zip(mapping.names, columns_as_text(source_table), strict=True))
+    columns = {name: source_table.column_text(index) for index, name in enumerate(mapping.names)}
     timestamp_column = mapping.column_name("timestamp") if "timestamp" in mapping.positions else None
     timestamps = None
     if timestamp_column is not None and len(columns[timestamp_column]):
         try:
-            timestamps = _parse_timestamps(source_table, columns[timestamp_column], timestamp_column, mapping)
+            cells = source_table.column(mapping.positions["timestamp"])
+            timestamps = source_table.parse_timestamps(cells, timestamp_column)
         except DataError as error:
             log.warning("%s   (timestamps ignored)", error.message)
             timestamp_column = None
@@ -113,15 +113,6 @@ def read_pairs(
         timestamps,
         source_table,
     )
-
-
-def _parse_timestamps(
-    source_table: SourceTable, cells: Any, column: str, mapping: ColumnMapping
-) -> Int64Array:
-    if not isinstance(source_table, FrameTable):
-        return source_table.parse_timestamps(cells, column)
-    values = source_table.read_columns({"timestamp": mapping.positions["timestamp"]})["timestamp"]
-    return source_table.parse_timestamps(values, column)
 
 
 def encode_file_pairs(pairs: FilePairs, users: IdIndex, items: IdIndex) -> Pairs:

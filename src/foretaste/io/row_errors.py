@@ -12,7 +12,7 @@ from foretaste.errors import (
     DataError,
     Hint,
 )
-from foretaste.typing import AnyArray, BoolArray, Int64Array
+from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
 ROW_ERROR_KINDS = {
     "ragged": "too many or too few fields",
@@ -81,18 +81,68 @@ class RowSource(Protocol):
         """Return where a selected row is: ``line 48,213``."""
 
 
-class TextRowSource(RowSource, Protocol):
-    """A table whose columns can be read as text."""
+class Table(RowSource, Protocol):
+    """An opened source: columns by position, and their cells parsed as ids, numbers or timestamps.
+
+    ``decimal`` is the decimal separator of numbers in text, ``allow_positional`` says whether columns without
+    usual names may be read by position, and ``empty_hint`` what may be wrong if there are no rows.
+    """
 
     decimal: str
     header: list[str] | None
+    width: int
+    allow_positional: bool
+    empty_hint: Hint | None
 
     @property
     def sample(self) -> Sequence[Sequence[str]]:
         """The first rows as text, without the header."""
 
+    def default_names(self) -> list[str]:
+        """Return the column names to use without a header."""
+
+    def column(self, index: int) -> Any:
+        """Return a column, before rows are filtered, in the form that is parsed."""
+
     def column_text(self, index: int) -> Any:
         """Return a column of the selected rows as a polars Series of text."""
+
+    def to_frame(self) -> Any:
+        """Return the whole table as a polars frame."""
+
+    def column_titles(self) -> list[str] | None:
+        """Return the names of the columns as in the source, None without a header."""
+
+    def cell_label(self, row: int, column: int) -> str:
+        """Return where a cell is: ``line 12, column "j7"``."""
+
+    def filter(self, mask: BoolArray) -> None:
+        """Keep only some of the selected rows; labels still refer to the source."""
+
+    def make_data_error(self, rows: AnyArray, problem: str, hint: Hint | str) -> DataError:
+        """Return the exception for some invalid rows."""
+
+    def read_ids(self, index: int, role: str, column: str) -> Any:
+        """Return a column as ids that are all there; records or raises missing ones."""
+
+    def check_ids(self, cells: Any, role: str, column: str) -> None:
+        """Record the rows without an id."""
+
+    def parse_ids(self, cells: Any, role: str) -> Any:
+        """Return ids: integers where all are, else as they are."""
+
+    def parse_numbers(self, cells: Any, index: int, role: str, column: str) -> Float32Array:
+        """Return numbers as float32; record what is not a finite number."""
+
+    def parse_timestamps(self, cells: Any, column: str) -> Int64Array:
+        """Return timestamps as integer seconds since 1970; record what is none."""
+
+
+def format_cell_label(table: Table, row: int, column: int) -> str:
+    """Return where a cell is, by the label of its row and its column's name or number."""
+    titles = table.column_titles()
+    title = f'"{titles[column]}"' if titles and titles[column] else f"{column + 1}"
+    return f"{table.row_label(row)}, column {title}"
 
 
 class RowErrorCollector:

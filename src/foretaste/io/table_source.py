@@ -21,7 +21,7 @@ from foretaste.io.excel import read_sheet
 from foretaste.io.frame_table import FrameTable
 from foretaste.io.rdata import read_matrix
 from foretaste.io.rdata_format import MAGIC as R_MAGIC
-from foretaste.io.row_errors import RowErrorCollector
+from foretaste.io.row_errors import RowErrorCollector, Table
 from foretaste.io.sql import is_database, read_table
 from foretaste.io.text_source import DEFAULT_SIZES, TextSizes, TextSource, load_source, normalize_text
 from foretaste.io.text_table import TextTable
@@ -39,8 +39,6 @@ _ALLOWED_OPTIONS = {
 
 _DAMAGED_HINT = "write it again with numpy.save"
 
-SourceTable = TextTable | FrameTable
-
 
 def open_source(
     source: Any,
@@ -52,7 +50,7 @@ def open_source(
     skip: bool = False,
     wide: bool = False,
     sizes: TextSizes = DEFAULT_SIZES,
-) -> SourceTable:
+) -> Table:
     """Open a source.
 
     Parameters
@@ -94,7 +92,7 @@ class _SourceOpener:
     wide: bool
     sizes: TextSizes
 
-    def open_any(self, source: Any) -> SourceTable:
+    def open_any(self, source: Any) -> Table:
         if is_database(source):
             return self._open_database(source)
         if is_frame(source):
@@ -117,7 +115,7 @@ class _SourceOpener:
             return self._open_text(content.name, lambda: self._normalize(content.data, path))
         return self._open_binary(content)
 
-    def _open_without_loading(self, file: Path, path: str) -> SourceTable | None:
+    def _open_without_loading(self, file: Path, path: str) -> Table | None:
         """Open a file of a kind that need not be loaded as a whole; None if it is of another kind."""
         kind = _detect_file_kind(file)
         if kind == "sqlite":
@@ -177,7 +175,7 @@ class _SourceOpener:
 
     def _open_workbook(self, data: bytes, name: str) -> FrameTable:
         sheet = read_sheet(data, name, self.options.sheet, header=self.options.header)
-        table = FrameTable(
+        return FrameTable(
             dict(zip(sheet.frame.columns, sheet.frame.get_columns(), strict=True)),
             name,
             self._error_collector(name),
@@ -186,10 +184,9 @@ class _SourceOpener:
             header=sheet.has_header,
             row_label=sheet.row_label,
             decimal=self.decimal,
+            titles=sheet.titles or None,
+            cell_label=sheet.cell_label,
         )
-        table.titles = sheet.titles or None
-        table.cell_label = sheet.cell_label
-        return table
 
     def _open_database(self, source: Any, name: str | None = None) -> FrameTable:
         result = read_table(source, table=self.options.table, query=self.options.query)

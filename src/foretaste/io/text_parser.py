@@ -13,7 +13,7 @@ from foretaste.column_roles import column_role
 from foretaste.errors import Hint
 from foretaste.ids import EncodedIds, is_plain_integer, is_text_series
 from foretaste.io.dialect import is_number
-from foretaste.io.row_errors import RowSource, TextRowSource
+from foretaste.io.row_errors import RowSource, Table
 from foretaste.typing import BoolArray, Float32Array, Int64Array
 
 log = logging.getLogger("foretaste")
@@ -92,12 +92,12 @@ def parse_integers(cells: Any) -> Any:
     return numbers.set(pl.Series(~canonical), None)
 
 
-def parse_numbers(table: TextRowSource, cells: Any, index: int, role: str, column: str) -> Float32Array:
+def parse_numbers(table: Table, cells: Any, index: int, role: str, column: str) -> Float32Array:
     """Return numbers as float32; record what is not a finite number.
 
     Parameters
     ----------
-    table : TextRowSource
+    table : Table
     cells : polars Series, or float32 array of the native reader
         Float32, or text if polars could not parse all cells.
     index : int

@@ -26,7 +26,7 @@ from foretaste.io.delimited_bytes import (
     to_single_byte_separator,
 )
 from foretaste.io.dialect import WHITESPACE, Dialect
-from foretaste.io.row_errors import RowError, RowErrorCollector
+from foretaste.io.row_errors import RowError, RowErrorCollector, format_cell_label
 from foretaste.io.text_source import TextSource, split_batches
 from foretaste.typing import AnyArray, BoolArray, Float32Array, Int64Array
 
@@ -56,6 +56,7 @@ class TextTable:
     """
 
     allow_positional = True
+    empty_hint: Hint | None = Hint({"header": False}, "if its first line is a rating")
 
     def __init__(
         self,
@@ -346,6 +347,31 @@ class TextTable:
         texts = self.as_text_frame().get_column(default_column_name(index))
         return texts if self._selection is None else texts.gather(self._selection)
 
+    column = column_text
+
+    def to_frame(self) -> Any:
+        """Return the whole table as a polars frame of text, with decimal points."""
+        import polars as pl
+
+        frame = self.as_text_frame()
+        if self.decimal == ".":
+            return frame
+        return frame.with_columns(pl.all().str.replace(self.decimal, ".", literal=True))
+
+    def column_titles(self) -> list[str] | None:
+        """Return the header."""
+        return self.header
+
+    def cell_label(self, row: int, column: int) -> str:
+        """Return where a cell is: ``line 12, column "j7"``."""
+        return format_cell_label(self, row, column)
+
+    def read_ids(self, index: int, role: str, column: str) -> Any:
+        """Return a column as ids that are all there; records or raises missing ones."""
+        cells = self.column_text(index)
+        text_parser.check_ids(self, cells, role, column, f"give the {role} an id, or drop the line")
+        return self.parse_ids(cells, role)
+
     def _source_rows(self, rows: AnyArray) -> Int64Array:
         rows = np.asarray(rows, np.int64)
         rows = rows if self._selection is None else self._selection[rows]
@@ -367,9 +393,9 @@ class TextTable:
         """Return the exception for some invalid rows."""
         return self.make_row_error("missing_id", rows, problem, hint).to_exception(self.name)
 
-    def check_ids(self, cells: Any, role: str, column: str, hint: Hint | str | None = None) -> None:
+    def check_ids(self, cells: Any, role: str, column: str) -> None:
         """Record the rows without an id."""
-        text_parser.check_ids(self, cells, role, column, hint)
+        text_parser.check_ids(self, cells, role, column)
 
     def parse_ids(self, cells: Any, role: str) -> Any:
         """Return ids as int64 if all are plain integers, else as text."""
